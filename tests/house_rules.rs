@@ -1,0 +1,1 @@
+//! Rules that a compiler does not check.

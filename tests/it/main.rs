@@ -1,0 +1,12 @@
+//! The real binary, driven as users drive it: a chapter per capability.
+#![allow(
+    clippy::disallowed_macros,
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    unreachable_pub,
+    reason = "the house list is for the program"
+)]
+
+mod house;
