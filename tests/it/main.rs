@@ -10,3 +10,9 @@
 )]
 
 mod house;
+
+mod exit_status;
+
+mod signals;
+
+mod transparency;
