@@ -83,7 +83,7 @@ fn an_ordinary_start() {
         assert!(!ignores(&report, Signal::SIGPIPE));
         assert_eq!(report.all("SigCgt"), ["0000000000000000"]);
         assert_eq!(report.all("dumpable"), ["1"]);
-        assert_eq!(report.all("threads"), ["1"]);
+        assert_eq!(report.all("Threads"), ["1"]);
         assert_eq!(report.all("children"), ["-1"]);
     }
 }
