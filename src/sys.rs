@@ -48,3 +48,44 @@ impl Drop for Held {
         sigprocmask(SigmaskHow::SIG_SETMASK, Some(&self.0), None).ok();
     }
 }
+
+/// The environment as the kernel gave it, string by string: also strings without `=` and doubles,
+/// which the standard library drops.
+pub fn environment() -> Vec<&'static std::ffi::CStr> {
+    unsafe extern "C" {
+        static mut environ: *const *const std::ffi::c_char;
+    }
+    let mut strings = Vec::new();
+    // SAFETY: the C library set `environ` before main; nothing in this program changes it (set_var
+    // is denied by lint), so reading the pointer races with nothing.
+    let mut next = unsafe { environ };
+    while !next.is_null() {
+        // SAFETY: `next` points into the NULL-terminated array, before or at its end.
+        let string = unsafe { *next };
+        if string.is_null() {
+            break;
+        }
+        // SAFETY: each entry is a NUL-terminated string that lives, unchanged, as long as the process.
+        strings.push(unsafe { std::ffi::CStr::from_ptr(string) });
+        // SAFETY: the entry was not the terminator, so the array goes on.
+        next = unsafe { next.add(1) };
+    }
+    strings
+}
+
+/// A helper that ends when we do, however we end.
+pub fn dies_with_us(command: &mut std::process::Command) {
+    use std::os::unix::process::CommandExt;
+    let parent = nix::unistd::getpid();
+    let tie = move || {
+        nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
+        // We may have ended before the line above; 0 is a parent outside of a new PID namespace.
+        let now = nix::unistd::getppid();
+        if now != parent && now.as_raw() != 0 {
+            return Err(std::io::Error::from(Errno::ESRCH));
+        }
+        Ok(())
+    };
+    // SAFETY: between fork and exec the closure makes system calls only; it neither allocates nor locks.
+    unsafe { command.pre_exec(tie) };
+}
