@@ -10,6 +10,8 @@
 
 use crate::secret::{Secret, SecretBuffer};
 
+mod fault;
+
 mod pick;
 
 mod read;
@@ -17,8 +19,9 @@ mod read;
 #[cfg(test)]
 mod tests;
 
+pub use fault::{Fault, Kind};
 pub use pick::{NoField, pick};
-pub use read::{Fault, Kind, parse};
+pub use read::parse;
 
 /// A JSON value. Names of fields are printed in hints and tables and are no secrets.
 pub enum Json {

@@ -1,7 +1,7 @@
 //! Picking a field by name or dotted path, and what to say when it is not there.
 
 use super::Json;
-use crate::failure::{Explain, nearest};
+use crate::failure::{Explain, nearest, one_line};
 use crate::secret::Secret;
 
 /// How many names a hint lists.
@@ -34,12 +34,14 @@ pub enum NoField {
 impl Explain for NoField {
     fn what(&self) -> String {
         match self {
-            NoField::Missing { field, .. } => format!("the secret has no field `{}`", tame(field)),
-            NoField::Null { field } => format!("the field `{}` is null", tame(field)),
+            NoField::Missing { field, .. } => {
+                format!("the secret has no field `{}`", one_line(field))
+            }
+            NoField::Null { field } => format!("the field `{}` is null", one_line(field)),
             NoField::Fieldless { field, is } => {
                 format!(
                     "the secret is {is}, it has no fields and no `{}`",
-                    tame(field)
+                    one_line(field)
                 )
             }
         }
@@ -51,12 +53,12 @@ impl Explain for NoField {
             NoField::Missing { field, have } => {
                 let mut hint = String::new();
                 if let Some(near) = nearest(field, have.iter().map(String::as_str)) {
-                    hint = format!("did you mean `{}`? ", tame(near));
+                    hint = format!("did you mean `{}`? ", one_line(near));
                 }
                 hint.push_str("it has ");
                 for (n, name) in have.iter().take(SHOWN).enumerate() {
                     hint.push_str(if n == 0 { "`" } else { ", `" });
-                    hint.push_str(&tame(name));
+                    hint.push_str(&one_line(name));
                     hint.push('`');
                 }
                 if let Some(more @ 1..) = have.len().checked_sub(SHOWN) {
@@ -67,14 +69,9 @@ impl Explain for NoField {
             NoField::Null { .. } => {
                 Some("store a value, or add `?default=...` or `?optional=1`".into())
             }
-            NoField::Fieldless { field, .. } => Some(format!("leave out `#{}`", tame(field))),
+            NoField::Fieldless { field, .. } => Some(format!("leave out `#{}`", one_line(field))),
         }
     }
-}
-
-/// A name from a store, made fit for one line.
-fn tame(name: &str) -> String {
-    name.replace(char::is_control, "\u{fffd}")
 }
 
 /// The value of a field: the top-level field of exactly this name, else what the dotted path leads
