@@ -142,8 +142,9 @@ fn separates(c: char) -> bool {
     c == ' ' || (c.is_ascii_punctuation() && c != '_')
 }
 
-/// A capital begins a word after a small letter (`dbPassword`), and before one where at least two
-/// capitals or digits stand before it (`APIKey`, `OAuth2Token`; but `OAuth` is one word).
+/// A capital begins a word after a small letter (`dbPassword`). Before a small letter it also does
+/// after a digit (`OAuth2Token`), and after two capitals (`APIKey`) or a digit and a capital
+/// (`K8SToken`); `OAuth` is one word.
 fn word_begins(letters: &[u8], at: usize) -> bool {
     let is = |n: Option<usize>, class: fn(&u8) -> bool| {
         n.and_then(|n| letters.get(n)).is_some_and(class)
