@@ -3,3 +3,5 @@
 pub mod reference;
 
 pub mod json;
+
+pub mod naming;
