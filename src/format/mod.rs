@@ -3,3 +3,7 @@
 pub mod reference;
 
 pub mod json;
+
+pub mod template;
+
+pub mod dotenv;
