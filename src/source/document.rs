@@ -45,13 +45,7 @@ pub fn read(mut choice: Choice, schemes: &[&'static str], report: &Report) -> Re
     };
     let text = bytes.expose();
     let literal = choice.kind == Kind::Dump && dotenv::is_literal(text);
-    let bindings = dotenv::read(text).map_err(|faults| {
-        let explained = faults.into_iter().map(|fault| {
-            let (line, column) = fault.place();
-            Failure::from(fault).at(&format!("{}:{line}:{column}", choice.file))
-        });
-        Failures(explained.collect())
-    })?;
+    let bindings = bindings(&choice.file, text)?;
     let mut wrong = Failures::default();
     let mut entries = Vec::with_capacity(bindings.len());
     for binding in bindings {
@@ -80,4 +74,23 @@ pub fn read(mut choice: Choice, schemes: &[&'static str], report: &Report) -> Re
         return Err(Hollow(choice.file).into());
     }
     wrong.or(Document { choice, entries })
+}
+
+fn bindings(file: &str, text: &[u8]) -> Result<Vec<dotenv::Binding>, Failures> {
+    dotenv::read(text).map_err(|faults| {
+        let explained = faults.into_iter().map(|fault| {
+            let (line, column) = fault.place();
+            Failure::from(fault).at(&format!("{file}:{line}:{column}"))
+        });
+        Failures(explained.collect())
+    })
+}
+
+/// Is this a file that a start could read? Asked before it is sealed, when mending it is easy.
+pub fn proofread(file: &str, text: &[u8]) -> Result<(), Failures> {
+    let bindings = bindings(file, text)?;
+    if bindings.iter().all(|binding| binding.value.is_none()) {
+        return Err(Hollow(file.to_owned()).into());
+    }
+    Ok(())
 }

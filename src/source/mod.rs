@@ -20,7 +20,7 @@ use crate::secret::Secret;
 use crate::settings::Settings;
 
 /// No sensible `.vault` is larger; the kernel takes 6 MiB of environment at most.
-const MOST: usize = 16 << 20;
+pub const MOST: usize = 16 << 20;
 
 /// The variable that says that a load has happened.
 pub const MARKER: &str = "secrets_loaded";
@@ -195,11 +195,34 @@ impl Choice {
 
     fn unseal(&mut self, settings: &Settings, report: &Report) -> Result<(), Failures> {
         let sealed = self.bytes.take().unwrap_or_else(|| Secret::new(Vec::new()));
-        let opened = sealed::open(&self.file, sealed.expose(), &settings.credentials, settings.strict, report)?;
-        report.debug(|| format!("{}: opened with the {}", self.file, opened.slot));
+        let opened = sealed::open(Path::new(&self.file), sealed.expose(), &settings.credentials)?;
+        heed(opened.notes, settings.strict, report)?;
+        report.debug(|| format!("{}: opened with the {}", self.file, opened.how));
         self.bytes = Some(opened.plain);
         Ok(())
     }
+}
+
+/// What there is to say of a sealed file and its keys: warnings, or with `--strict` an error.
+pub fn heed(notes: Vec<sealed::Note>, strict: bool, report: &Report) -> Result<(), Failure> {
+    for note in notes {
+        if strict && matches!(note, sealed::Note::Exposed(_)) {
+            return Err(note.into());
+        }
+        report.warn(&note.what(), note.hint().as_deref());
+    }
+    Ok(())
+}
+
+/// Where a file of this name is, or would be looked for first.
+pub fn place(settings: &Settings, name: &str) -> PathBuf {
+    let folder = match &settings.dir {
+        Some(dir) => dir.as_path(),
+        None if TABLE.iter().any(|(file, ..)| Path::new(file).exists()) => Path::new("."),
+        None if Path::new(FOLDER).join(name).exists() => Path::new(FOLDER),
+        None => Path::new("."),
+    };
+    shown(folder, name)
 }
 
 /// A warning, or with `--strict` an error.
