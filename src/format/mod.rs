@@ -3,3 +3,9 @@
 pub mod reference;
 
 pub mod json;
+
+pub mod key;
+
+pub mod envelope;
+
+pub mod fernet;
