@@ -326,7 +326,7 @@ fn option<'a>(
     // Only the name: the value behind `=` may be anything.
     let unknown = || Misuse::UnknownOption(String::from_utf8_lossy(name).into_owned());
     let bare = match name {
-        b"-h" => b"help",
+        b"-h" => b"help".as_slice(),
         b"-V" => b"version",
         long => long.strip_prefix(b"--").ok_or_else(unknown)?,
     };

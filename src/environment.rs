@@ -5,7 +5,9 @@
 //! handed on as the kernel gave them. What the kernel would refuse is refused here, by name.
 
 use std::ffi::{CStr, CString};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::fs::File;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use nix::errno::Errno;
@@ -353,14 +355,11 @@ fn sealed_file(name: &str, value: &Secret, owner: Option<(u32, Option<u32>)>) ->
         Err(Errno::EINVAL) => memfd_create(short.as_str(), plain)?,
         made => made?,
     };
-    let mut rest = value.expose();
-    let mut offset = 0;
-    // Written at offsets, so that the descriptor itself still reads from the start.
-    while !rest.is_empty() {
-        let count = nix::sys::uio::pwrite(fd.as_fd(), rest, offset)?;
-        rest = rest.get(count..).unwrap_or_default();
-        offset += count as nix::libc::off_t;
-    }
+    // Written at an offset, so that the descriptor itself still reads from the start.
+    let file = File::from(fd);
+    file.write_all_at(value.expose(), 0)
+        .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(0)))?;
+    let fd = OwnedFd::from(file);
     fchmod(&fd, Mode::S_IRUSR)?;
     if let Some((user, group)) = owner {
         fchown(&fd, Some(Uid::from_raw(user)), group.map(Gid::from_raw))?;

@@ -29,7 +29,7 @@ pub struct Inherited(Vec<&'static CStr>);
 impl Inherited {
     /// The environment of this process.
     pub fn of_this_process() -> Inherited {
-        Inherited(sys::environment())
+        Inherited(sys::environment().collect())
     }
 
     /// Every string.
@@ -197,7 +197,7 @@ impl Settings {
             remove_plain: false,
             log: None,
             log_json: false,
-            credentials: Credentials::default(),
+            credentials: Credentials { prompt: true, ..Credentials::default() },
             inherited,
             decided: Vec::new(),
         };

@@ -9,3 +9,9 @@ pub mod template;
 pub mod dotenv;
 
 pub mod reference;
+
+pub mod key;
+
+pub mod envelope;
+
+pub mod fernet;

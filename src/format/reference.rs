@@ -43,6 +43,21 @@ pub struct Variable {
     pub default: Option<Secret>,
 }
 
+impl Variable {
+    /// As it was written.
+    pub fn written(&self) -> Secret {
+        let mut text = SecretBuffer::default();
+        text.push(b"${");
+        text.push(self.name.as_bytes());
+        if let Some(default) = &self.default {
+            text.push(b":-");
+            text.push(default.expose());
+        }
+        text.push(b"}");
+        text.finish()
+    }
+}
+
 /// A reference whose parts may still hold variables.
 pub struct Draft {
     /// The scheme: which provider.

@@ -4,7 +4,7 @@
 use crate::failure::{Explain, Failure};
 use crate::format::naming;
 use crate::format::reference::Reference;
-use crate::provider::{Answer, Context, Found, Lookup, Provider, Row, Setting, Trouble, Wanted, pick};
+use crate::provider::{Answer, Context, Found, Provider, Row, Setting, Trouble, Wanted, pick};
 use crate::secret::Secret;
 
 pub(crate) const ROW: Row = Row {
@@ -73,8 +73,11 @@ impl Environment<'_> {
         let prefix = settings.text(PREFIX).unwrap_or("");
         // As written first; then as the name that a key is made into.
         let exact = format!("{prefix}{}", reference.locator);
-        let made = format!("{prefix}{}", naming::upper(&reference.locator));
-        let found = settings.variable(&exact).or_else(|| settings.variable(&made));
+        let made = || {
+            let name = naming::variable(&reference.locator, naming::Policy::Upper, "").ok()?;
+            settings.variable(&format!("{prefix}{name}"))
+        };
+        let found = settings.variable(&exact).or_else(made);
         let value = found.ok_or_else(|| {
             let names = settings.names();
             let near = crate::failure::nearest(&exact, names.iter().copied()).map(str::to_owned);

@@ -9,7 +9,7 @@ use std::path::{Component, Path, PathBuf};
 use crate::failure::{Explain, Failure};
 use crate::files::{self, Accept};
 use crate::format::reference::Reference;
-use crate::provider::{Answer, Context, Found, Lookup, Provider, Row, Setting, Trouble, Wanted, fields, pick};
+use crate::provider::{Answer, Context, Found, Provider, Row, Setting, Trouble, Wanted, fields, pick};
 use crate::secret::Secret;
 
 pub(crate) const ROW: Row = Row {

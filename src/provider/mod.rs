@@ -60,7 +60,7 @@ pub struct Setting {
 }
 
 /// Where settings are looked up: the environment first, then the file.
-pub trait Lookup {
+pub trait Lookup: Sync {
     /// The value of a setting; an empty one counts as unset.
     fn setting(&self, name: &str) -> Option<&[u8]>;
     /// A variable that envshim inherited, whatever its name.

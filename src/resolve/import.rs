@@ -18,7 +18,7 @@ pub(crate) struct Import {
 }
 
 enum Fault {
-    NotAReference(String),
+    NotAReference,
     UnknownScheme(String),
     Clash { variable: String, first: String, second: String },
     Loader(String),
@@ -28,7 +28,7 @@ enum Fault {
 impl Explain for Fault {
     fn what(&self) -> String {
         match self {
-            Fault::NotAReference(_) => "is not a reference".to_owned(),
+            Fault::NotAReference => "is not a reference".to_owned(),
             Fault::UnknownScheme(scheme) => format!("there is no provider `{scheme}`"),
             Fault::Clash { variable, first, second } => {
                 format!("`{first}` and `{second}` would both be the variable `{variable}`")
@@ -40,7 +40,7 @@ impl Explain for Fault {
 
     fn hint(&self) -> Option<String> {
         Some(match self {
-            Fault::NotAReference(_) => "write scheme:name, as in file:app.json".to_owned(),
+            Fault::NotAReference => "write scheme:name, as in file:app.json".to_owned(),
             Fault::UnknownScheme(scheme) => match crate::failure::nearest(scheme, provider::schemes()) {
                 Some(near) => format!("did you mean {near}:?"),
                 None => format!("it is one of {}", provider::schemes().join(", ")),
@@ -75,7 +75,7 @@ pub(crate) fn plan(
 
 fn one(text: &str, shown: String, settings: &Settings, queries: &mut Vec<Query>) -> Result<Import, Failure> {
     let mut reference = reference::parse_exact(text)
-        .ok_or_else(|| Fault::NotAReference(text.to_owned()))??;
+        .ok_or_else(|| Fault::NotAReference)??;
     if provider::row(&reference.scheme).is_none() {
         return Err(Fault::UnknownScheme(reference.scheme).into());
     }

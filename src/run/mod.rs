@@ -19,7 +19,7 @@ use crate::sys;
 
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
-    sys::begin();
+    sys::harden();
     #[allow(clippy::disallowed_methods, reason = "the one place that reads the command line")]
     let words = std::env::args_os().skip(1).collect();
     let plain = Report::new(None, false);
@@ -132,7 +132,7 @@ fn save(resolved: &Resolved, report: &Report) -> Result<(), Failure> {
     let (path, differences) = dump::write(&resolved.choice.folder, variables)?;
     report.info(&format!("wrote `{}`", path.display()));
     for difference in differences {
-        report.warn(&format!("{}: {}", path.display(), difference.text()), None);
+        report.warn(&format!("{}: {}", path.display(), difference.line()), None);
     }
     Ok(())
 }

@@ -68,7 +68,7 @@ pub fn read(mut choice: Choice, schemes: &[&'static str], report: &Report) -> Re
                 Some(&format!("did you mean {near}:...? Write text:... if it is text")),
             );
         }
-        entries.push(Entry { name: binding.name, value, line: binding.line, as_file: binding.as_file });
+        entries.push(Entry { name: binding.name, value, line: binding.line, as_file: false });
     }
     if wrong.0.is_empty() && entries.iter().all(|entry| entry.value.is_none()) {
         return Err(Hollow(choice.file).into());
