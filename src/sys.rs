@@ -12,7 +12,7 @@
 )]
 
 use std::ffi::CStr;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, Ordering};
 
@@ -22,8 +22,13 @@ use nix::libc;
 use nix::sys::signal::{
     SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, raise, sigprocmask,
 };
-use nix::sys::termios::{SetArg, Termios, tcsetattr};
 use nix::unistd::{Pid, getpid};
+
+mod terminal;
+
+pub use terminal::{
+    Awaited, JobControl, forget_terminal, restore_terminal, terminal_to_restore,
+};
 
 /// The signals that end a load.
 const TERMINATING: [Signal; 4] = [
@@ -96,30 +101,6 @@ fn dispose(signal: Signal, handler: SigHandler) {
     // SAFETY: the only handler ever given is `end`, which calls async-signal-safe functions alone.
     // Cannot fail: the signals are valid by type, and none of them is KILL or STOP.
     unsafe { nix::sys::signal::sigaction(signal, &action) }.ok();
-}
-
-/// A terminal whose modes were changed, and the modes to give back.
-pub struct Changed {
-    /// The terminal.
-    pub terminal: OwnedFd,
-    /// Its modes before.
-    pub modes: Termios,
-}
-
-static TERMINAL: AtomicPtr<Changed> = AtomicPtr::new(ptr::null_mut());
-
-/// Names the terminal that a terminating signal gives back in order; `None` when it is in order again.
-pub fn change_terminal(changed: Option<&'static Changed>) {
-    let changed = changed.map_or(ptr::null(), ptr::from_ref);
-    TERMINAL.store(changed.cast_mut(), Ordering::Release);
-}
-
-/// Gives the terminal its modes back. Async-signal-safe: one load, one ioctl.
-pub fn restore_terminal() {
-    // SAFETY: the pointer is null or comes from a `&'static Changed`.
-    if let Some(changed) = unsafe { TERMINAL.load(Ordering::Acquire).as_ref() } {
-        tcsetattr(&changed.terminal, SetArg::TCSANOW, &changed.modes).ok();
-    }
 }
 
 unsafe extern "C" {
@@ -210,4 +191,21 @@ impl Drop for Held {
     fn drop(&mut self) {
         sigprocmask(SigmaskHow::SIG_SETMASK, Some(&self.0), None).ok();
     }
+}
+
+/// A helper that ends when we do, however we end.
+pub fn dies_with_us(command: &mut std::process::Command) {
+    use std::os::unix::process::CommandExt;
+    let parent = getpid();
+    let tie = move || {
+        nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
+        // We may have ended before the line above; 0 is a parent outside of a new PID namespace.
+        let now = nix::unistd::getppid();
+        if now != parent && now.as_raw() != 0 {
+            return Err(std::io::Error::from(Errno::ESRCH));
+        }
+        Ok(())
+    };
+    // SAFETY: between fork and exec the closure makes system calls only; it neither allocates nor locks.
+    unsafe { command.pre_exec(tie) };
 }

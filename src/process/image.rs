@@ -24,12 +24,12 @@ pub(super) struct Image<'a> {
     /// argv, with the name that the program sees in front.
     pub(super) words: Vec<CString>,
     /// The environment, one `NAME=value` each.
-    pub(super) environment: &'a [CString],
+    pub(super) environment: &'a [&'a CStr],
 }
 
 impl<'a> Image<'a> {
     /// Reads `PATH` in the environment that the program gets, not in ours.
-    pub(super) fn new(program: &'a Program, environment: &'a [CString]) -> Result<Self, Refusal> {
+    pub(super) fn new(program: &'a Program, environment: &'a [&'a CStr]) -> Result<Self, Refusal> {
         let name = program
             .words
             .first()

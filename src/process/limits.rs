@@ -1,6 +1,6 @@
 //! More than the kernel takes: which string, or that all of them together. Names, never values.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::path::Path;
 
 use nix::sys::resource::{Resource, getrlimit};
@@ -14,13 +14,13 @@ const LONGEST_STRING: usize = 128 * 1024;
 /// What is over the kernel's limits.
 pub(super) fn too_large(image: &Image, path: &Path) -> Refusal {
     let refuse = |what, hint| Refusal::TooLarge(path.to_owned(), what, hint);
-    let size = |string: &CString| string.as_bytes_with_nul().len();
-    let name = |variable: &CString| {
+    let size = |string: &CStr| string.to_bytes_with_nul().len();
+    let name = |variable: &CStr| {
         let bytes = variable.to_bytes();
         let name = bytes.split(|byte| *byte == b'=').next().unwrap_or_default();
         String::from_utf8_lossy(name).into_owned()
     };
-    let mut variables: Vec<&CString> = image.environment.iter().collect();
+    let mut variables: Vec<&CStr> = image.environment.to_vec();
     variables.sort_by_key(|variable| std::cmp::Reverse(size(variable)));
     if let Some(longest) = variables.first().filter(|v| size(v) > LONGEST_STRING) {
         let what = format!(
@@ -37,15 +37,14 @@ pub(super) fn too_large(image: &Image, path: &Path) -> Refusal {
     {
         let what = format!(
             "argument {n} has {} bytes, and the kernel takes {LONGEST_STRING} in one string",
-            image.words.get(n).map_or(0, size)
+            image.words.get(n).map_or(0, |word| size(word))
         );
         return refuse(what, "hand it over in a file");
     }
-    let total = |strings: &[CString]| {
-        strings
-            .iter()
-            .map(|s| size(s) + size_of::<usize>())
-            .sum::<usize>()
+    let words: Vec<&CStr> = image.words.iter().map(CString::as_c_str).collect();
+    let total = |strings: &[&CStr]| {
+        let sizes = strings.iter().map(|s| size(s) + size_of::<usize>());
+        sizes.sum::<usize>()
     };
     let largest: Vec<String> = variables
         .iter()
@@ -57,7 +56,7 @@ pub(super) fn too_large(image: &Image, path: &Path) -> Refusal {
         image.environment.len(),
         total(image.environment),
         image.words.len(),
-        total(&image.words),
+        total(&words),
         all_strings(),
         largest.join(", ")
     );

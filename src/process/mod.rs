@@ -19,7 +19,7 @@ mod limits;
 mod missing;
 mod refusal;
 
-use std::ffi::{CString, OsString};
+use std::ffi::{CStr, OsString};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
@@ -35,7 +35,7 @@ pub struct Program {
 
 /// Becomes the program with exactly this environment (`NAME=value` each) and, beside the descriptors
 /// that we were given, the memory files in `inherit`. Returns only if that is not possible.
-pub fn exec(program: &Program, environment: &[CString], inherit: &[OwnedFd]) -> Failure {
+pub fn exec(program: &Program, environment: &[&CStr], inherit: &[OwnedFd]) -> Failure {
     match image::Image::new(program, environment) {
         Ok(image) => exec::exec(&image, inherit).into(),
         Err(refusal) => refusal.into(),
@@ -43,7 +43,7 @@ pub fn exec(program: &Program, environment: &[CString], inherit: &[OwnedFd]) -> 
 }
 
 /// Where [`exec`] finds the program in this environment, or why it cannot be run. Starts nothing.
-pub fn find(program: &Program, environment: &[CString]) -> Result<PathBuf, Failure> {
+pub fn find(program: &Program, environment: &[&CStr]) -> Result<PathBuf, Failure> {
     let image = image::Image::new(program, environment)?;
     Ok(exec::find(&image)?)
 }

@@ -230,15 +230,6 @@ fn another_name_for_the_program() {
     );
 }
 
-/// Options end at the first word that is none: the rest is the program's, without `--` too.
-#[test]
-fn options_end_at_the_program() {
-    let shim = Shim::new()
-        .env("secrets_loaded", "1")
-        .args("printf %s\\n --help -- -v");
-    assert_eq!(shim.run().ok().out, "--help\n--\n-v\n");
-}
-
 /// One string over the limit, and all of them together: the name and the size, never the value.
 #[test]
 fn more_than_the_kernel_takes() {

@@ -13,6 +13,8 @@ mod house;
 
 mod exit_status;
 
+mod json;
+
 mod signals;
 
 mod transparency;
