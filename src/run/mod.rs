@@ -4,7 +4,7 @@ mod check;
 
 mod files;
 
-use std::process::ExitCode;
+use std::ffi::OsString;
 
 use crate::cli::{self, Command, Invocation};
 use crate::environment::Environment;
@@ -17,20 +17,19 @@ use crate::settings::{Inherited, Settings};
 use crate::source::{self, Kind, document, dump};
 use crate::sys;
 
-/// Runs the command line of this process.
-pub fn run() -> ExitCode {
+/// Runs the command line of this process, whose first word is our own name. Returns the exit status.
+pub fn run(words: Vec<OsString>) -> u8 {
     sys::harden();
-    #[allow(clippy::disallowed_methods, reason = "the one place that reads the command line")]
-    let words = std::env::args_os().skip(1).collect();
+    let words = words.into_iter().skip(1).collect();
     let plain = Report::new(None, false);
     let exit = match cli::read(words) {
         Ok(invocation) => obey(invocation, plain),
         Err(misuse) => Err(misuse.into()),
     };
     match exit {
-        Ok(None) => ExitCode::SUCCESS,
-        Ok(Some(exit)) => ExitCode::from(exit as u8),
-        Err(failures) => ExitCode::from(plain.failures(&failures) as u8),
+        Ok(None) => 0,
+        Ok(Some(exit)) => exit as u8,
+        Err(failures) => plain.failures(&failures) as u8,
     }
 }
 
