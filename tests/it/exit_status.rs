@@ -230,18 +230,64 @@ fn another_name_for_the_program() {
     );
 }
 
-/// One string over the limit, and all of them together: the name and the size, never the value.
+/// All strings together, around the kernel's limit: it starts, or the largest variables are named
+/// with their sizes. Never a value, never a bare `E2BIG`.
 #[test]
 fn more_than_the_kernel_takes() {
-    let large = "x".repeat(131_000);
-    let entries: String = (0..60).map(|n| format!("LARGE_{n}={large}\n")).collect();
-    let answer = Shim::new().file(".vault", entries).args("-- true").run();
+    const STACK: usize = 8 << 20;
+    for over in [-4096, -600, -400, -100, 0, 1, 4096] {
+        let mut start = Start::new(|| {
+            let stack = nix::sys::resource::Resource::RLIMIT_STACK;
+            nix::sys::resource::setrlimit(stack, STACK as u64, STACK as u64).expect("a limit");
+        });
+        let path = b"PATH=/usr/bin:/bin".to_vec();
+        let mut strings = vec![path.clone(), b"secrets_loaded=1".to_vec(), b"true".to_vec()];
+        strings
+            .extend((0..19).map(|n| format!("LARGE_{n:02}={}", "x".repeat(100_000)).into_bytes()));
+        let counted: usize = strings.iter().map(|string| string.len() + 1 + 8).sum();
+        let rest = (STACK / 4 - counted)
+            .checked_add_signed(over)
+            .expect("room");
+        let (half, other) = (rest / 2, rest - rest / 2);
+        for (name, size) in [("LARGE_A", half), ("LARGE_B", other)] {
+            let value = "x".repeat(size - name.len() - 1 - 1 - 8);
+            strings.push(format!("{name}={value}").into_bytes());
+        }
+        let vault = strings.split_off(3).join(&b'\n');
+        start.folder.write(".vault", vault);
+        start.environment = vec![path];
+        let code = start
+            .spawn(true, Path::new("true"), &[])
+            .wait()
+            .expect("an end")
+            .code();
+        let said = String::from_utf8(start.folder.read("stderr")).expect("text");
+        match code {
+            Some(0) => assert_eq!(said, ""),
+            Some(125 | 126) => assert!(said.contains("`LARGE_00` ("), "{over}: {said}"),
+            code => panic!("{over}: {code:?} {said}"),
+        }
+        // Between them lies what the kernel takes for itself.
+        match over {
+            -4096 => assert_eq!(code, Some(0)),
+            1.. => assert_ne!(code, Some(0)),
+            _ => {}
+        }
+        assert!(!said.contains("xxxx"));
+    }
+}
+
+/// One string over the limit.
+#[test]
+fn a_longer_variable_than_the_kernel_takes() {
+    let entry = format!("LARGE={}\n", "x".repeat(131_072));
+    let answer = Shim::new().file(".vault", entry).args("-- true").run();
     assert!(
         [Some(125), Some(126)].contains(&answer.code),
         "{:?}",
         answer.code
     );
-    answer.says("`LARGE_").hides("xxxxxxxx");
+    answer.says("LARGE").hides("xxxx");
 }
 
 /// Our words are not worth a start: a closed or full stderr stops nothing.

@@ -1,6 +1,10 @@
 //! Signals while secrets are loaded: a terminating one ends envshim at once, as PID 1 too, and the
 //! program is never started afterwards.
-#![allow(unsafe_code, reason = "odd states are made with raw system calls")]
+#![allow(
+    unsafe_code,
+    clippy::multiple_unsafe_ops_per_block,
+    reason = "odd states are made with raw system calls"
+)]
 
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
@@ -253,5 +257,26 @@ fn term_at_any_moment_of_the_start_is_a_signal_death() {
         kill(pid, Signal::SIGTERM).expect("sent");
         let status = child.wait().expect("an end");
         assert_eq!(status.signal(), Some(15), "round {round}: {status}");
+    }
+}
+
+/// The handlers are installed without a moment in which an ignored signal would kill.
+#[test]
+fn an_ignored_signal_is_ignored_at_any_moment_of_the_start() {
+    for _ in 0..50 {
+        let mut start = Start::new(|| {
+            // SAFETY: no handler runs.
+            unsafe { signal(Signal::SIGHUP, SigHandler::SigIgn) }.expect("ignored");
+        });
+        start.environment.push(b"secrets_loaded=1".to_vec());
+        let mut child = start.spawn(true, Path::new("true"), &[]);
+        let pid = Pid::from_raw(i32::try_from(child.id()).expect("a pid"));
+        let status = loop {
+            if let Some(status) = child.try_wait().expect("a status") {
+                break status;
+            }
+            kill(pid, Signal::SIGHUP).expect("sent");
+        };
+        assert_eq!(status.code(), Some(0), "{status}");
     }
 }

@@ -1,7 +1,11 @@
 //! A program behind `envshim --` is given what it is given without: the same probe in the same state,
 //! started directly and through envshim, once with nothing to load and once after a load, as PID 1
 //! and not.
-#![allow(unsafe_code, reason = "odd states are made with raw system calls")]
+#![allow(
+    unsafe_code,
+    clippy::multiple_unsafe_ops_per_block,
+    reason = "odd states are made with raw system calls"
+)]
 
 use std::fs::{File, OpenOptions};
 use std::os::fd::{AsRawFd, IntoRawFd};

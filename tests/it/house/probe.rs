@@ -1,6 +1,10 @@
 //! Starts a program in an exactly described state, with or without envshim in front, as PID 1 or
 //! not, and reads what the program says that it was given.
-#![allow(unsafe_code, reason = "the start is a raw execve in the child")]
+#![allow(
+    unsafe_code,
+    clippy::multiple_unsafe_ops_per_block,
+    reason = "the start is a raw execve in the child"
+)]
 
 use std::convert::Infallible;
 use std::ffi::{CString, OsStr};
