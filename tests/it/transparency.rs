@@ -8,10 +8,12 @@
 )]
 
 use std::fs::{File, OpenOptions};
-use std::os::fd::{AsRawFd, IntoRawFd};
+use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 
+use nix::fcntl::{OFlag, open};
 use nix::libc;
+use nix::pty::{PtyMaster, grantpt, posix_openpt, ptsname_r, unlockpt};
 use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal, raise, signal, sigprocmask};
 
 use super::house::namespace;
@@ -314,13 +316,24 @@ fn timers_groups_and_sessions() {
     }));
 }
 
+/// Both ends of a new terminal; close-on-exec from the start, for other tests start programs too.
+fn terminal() -> nix::Result<(PtyMaster, OwnedFd)> {
+    let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+    let master = posix_openpt(flags)?;
+    grantpt(&master)?;
+    unlockpt(&master)?;
+    let path = ptsname_r(&master)?;
+    let terminal = open(path.as_str(), flags, nix::sys::stat::Mode::empty())?;
+    Ok((master, terminal))
+}
+
 /// The program leads a session on a terminal, and the modes of that terminal are as before.
 #[test]
 fn a_controlling_terminal() {
-    let pty = nix::pty::openpty(None, None).expect("a terminal");
-    let slave = pty.slave.as_raw_fd();
+    let (_master, terminal) = terminal().expect("a terminal");
+    let slave = terminal.as_raw_fd();
     let modes = || {
-        let modes: libc::termios = nix::sys::termios::tcgetattr(&pty.slave)
+        let modes: libc::termios = nix::sys::termios::tcgetattr(&terminal)
             .expect("modes")
             .into();
         (

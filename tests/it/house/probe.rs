@@ -20,26 +20,25 @@ use super::{Folder, envshim, namespace, repository};
 
 /// The probe, compiled once for this run of the tests.
 pub fn program() -> &'static Path {
-    static PROGRAM: OnceLock<(PathBuf, Folder)> = OnceLock::new();
-    &PROGRAM
-        .get_or_init(|| {
-            let folder = Folder::new();
-            let path = folder.join("probe");
-            let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-            let output = Command::new(rustc)
-                .args(["--edition=2024", "-Cpanic=abort", "-o"])
-                .arg(&path)
-                .arg(repository().join("tests/it/house/probe_program.rs"))
-                .output()
-                .expect("rustc starts");
-            assert!(
-                output.status.success(),
-                "{}",
-                String::from_utf8_lossy(&output.stderr)
-            );
-            (path, folder)
-        })
-        .0
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("probe");
+        let part = path.with_extension(std::process::id().to_string());
+        let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+        let output = Command::new(rustc)
+            .args(["--edition=2024", "-Cpanic=abort", "-o"])
+            .arg(&part)
+            .arg(repository().join("tests/it/house/probe_program.rs"))
+            .output()
+            .expect("rustc starts");
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        std::fs::rename(part, &path).expect("the probe in its place");
+        path
+    })
 }
 
 /// What runs in the child before `execve`.
