@@ -84,6 +84,15 @@ pub enum Kind {
     Key(KeyId),
 }
 
+impl std::fmt::Display for Kind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Kind::Password { .. } => f.write_str("a password"),
+            Kind::Key(id) => write!(f, "key {id}"),
+        }
+    }
+}
+
 /// One way to the file key.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Slot {
