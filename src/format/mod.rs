@@ -1,8 +1,14 @@
 //! Pure grammars: bytes in, values out. Nothing here opens a file, reads a variable or speaks.
 
-pub mod reference;
-
 pub mod json;
+
+pub mod naming;
+
+pub mod template;
+
+pub mod dotenv;
+
+pub mod reference;
 
 pub mod key;
 
