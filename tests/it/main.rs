@@ -12,3 +12,7 @@
 mod house;
 
 mod json;
+
+mod sealed;
+
+mod prompts;
