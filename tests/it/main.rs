@@ -9,4 +9,5 @@
     reason = "the house list is for the program"
 )]
 
+mod dotenv;
 mod house;
