@@ -36,6 +36,7 @@
 //! What `sh` would misread, or even run (a backtick in double quotes), stands at the end of the file,
 //! behind a line `return`: there `sh` stops, and to the others it is a name without a value.
 
+mod decode;
 mod fault;
 mod read;
 mod space;

@@ -1,0 +1,91 @@
+//! From what stands in the file to what was meant: escapes, the dollar signs and bytes of a dump.
+
+use base64ct::{Base64Unpadded, Encoding};
+use zeroize::Zeroizing;
+
+use super::DOLLAR;
+use crate::secret::{Secret, SecretBuffer};
+
+/// What stands between two quotes, and what was seen there.
+pub(super) struct Quoted<'a> {
+    /// As it stands in the file.
+    pub(super) inside: &'a [u8],
+    /// Line and column of the opening quote.
+    pub(super) opened: (u32, u32),
+    /// There is a backslash inside.
+    pub(super) escapes: bool,
+    /// There is a carriage return inside.
+    pub(super) returns: bool,
+}
+
+/// A quoted text as it was meant.
+pub(super) fn unescape(quoted: &Quoted, quote: u8) -> Secret {
+    let inside = quoted.inside;
+    if !quoted.escapes && !quoted.returns {
+        return Secret::new(inside.to_vec());
+    }
+    let mut value = SecretBuffer::with_capacity(inside.len());
+    let mut plain = 0;
+    let mut at = 0;
+    while at < inside.len() {
+        let (length, replacement): (usize, &[u8]) = match (&inside[at..], quote) {
+            ([b'\r', b'\n', ..], _) => (2, b"\n"),
+            ([b'\r', ..], _) => (1, b"\n"),
+            ([b'\\', b'\\', ..], _) => (2, b"\\"),
+            ([b'\\', b'\'', ..], _) => (2, b"'"),
+            ([b'\\', b'"', ..], b'"') => (2, b"\""),
+            ([b'\\', b'a', ..], b'"') => (2, b"\x07"),
+            ([b'\\', b'b', ..], b'"') => (2, b"\x08"),
+            ([b'\\', b'f', ..], b'"') => (2, b"\x0c"),
+            ([b'\\', b'n', ..], b'"') => (2, b"\n"),
+            ([b'\\', b'r', ..], b'"') => (2, b"\r"),
+            ([b'\\', b't', ..], b'"') => (2, b"\t"),
+            ([b'\\', b'v', ..], b'"') => (2, b"\x0b"),
+            _ => {
+                at += 1;
+                continue;
+            }
+        };
+        value.push(&inside[plain..at]);
+        value.push(replacement);
+        at += length;
+        plain = at;
+    }
+    value.push(&inside[plain..]);
+    value.finish()
+}
+
+/// The dollar signs of a dump as they were.
+pub(super) fn dollars(value: Secret) -> Secret {
+    let coded = value.expose();
+    let sign = |from: usize| {
+        let rest = &coded[from..];
+        let found = rest.windows(DOLLAR.len()).position(|part| part == DOLLAR);
+        found.map(|at| from + at)
+    };
+    let Some(mut next) = sign(0) else {
+        return value;
+    };
+    let mut plain = SecretBuffer::with_capacity(coded.len());
+    let mut done = 0;
+    loop {
+        plain.push(&coded[done..next]);
+        plain.push(b"$");
+        done = next + DOLLAR.len();
+        match sign(done) {
+            Some(at) => next = at,
+            None => break,
+        }
+    }
+    plain.push(&coded[done..]);
+    plain.finish()
+}
+
+/// A value of a dump that is not text; `None` if it was not written by us.
+pub(super) fn from_base64(text: &[u8]) -> Option<Secret> {
+    let text = std::str::from_utf8(text).ok()?;
+    let mut bytes = Zeroizing::new(vec![0; text.len()]);
+    let length = Base64Unpadded::decode(text, &mut bytes).ok()?.len();
+    bytes.truncate(length);
+    Some(Secret::new(std::mem::take(&mut *bytes)))
+}
