@@ -12,16 +12,14 @@ pub(super) struct Quoted<'a> {
     pub(super) inside: &'a [u8],
     /// Line and column of the opening quote.
     pub(super) opened: (u32, u32),
-    /// There is a backslash inside.
-    pub(super) escapes: bool,
-    /// There is a carriage return inside.
-    pub(super) returns: bool,
+    /// Neither a backslash nor a carriage return is inside.
+    pub(super) plain: bool,
 }
 
 /// A quoted text as it was meant.
 pub(super) fn unescape(quoted: &Quoted, quote: u8) -> Secret {
     let inside = quoted.inside;
-    if !quoted.escapes && !quoted.returns {
+    if quoted.plain {
         return Secret::new(inside.to_vec());
     }
     let mut value = SecretBuffer::with_capacity(inside.len());

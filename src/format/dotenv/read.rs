@@ -240,21 +240,19 @@ impl<'a> Reader<'a> {
     fn quoted(&mut self, quote: u8) -> Result<Quoted<'a>, Fault> {
         let opened = self.place();
         let from = self.at + 1;
-        let (mut escapes, mut returns) = (false, false);
+        let mut plain = true;
         let mut at = from;
         loop {
-            match self.text.get(at) {
+            at += match self.text.get(at) {
                 None => return Err(fault(opened, Kind::OpenQuote)),
-                Some(b'\\') => {
-                    escapes = true;
-                    // Of CR LF it covers both, which changes nothing; the CR must still be seen.
-                    returns |= self.text.get(at + 1) == Some(&b'\r');
-                    at += 2;
-                }
                 Some(byte) if *byte == quote => break,
+                Some(b'\\') => {
+                    plain = false;
+                    2
+                }
                 Some(byte) => {
-                    returns |= *byte == b'\r';
-                    at += 1;
+                    plain &= *byte != b'\r';
+                    1
                 }
             }
         }
@@ -263,8 +261,7 @@ impl<'a> Reader<'a> {
         Ok(Quoted {
             inside,
             opened,
-            escapes,
-            returns,
+            plain,
         })
     }
 

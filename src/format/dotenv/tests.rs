@@ -147,6 +147,7 @@ fn writes_the_form_that_most_readers_agree_on() {
         ("n\r", b"1"),
         ("a b", b"1"),
         ("EXPANDS", b"${A}"),
+        ("a:b", b"1"),
     ]);
     let want = r#"# envshim dump, format 1: values are literal, nothing in them is expanded
 PLAIN='it is `$HOME` \n #x
@@ -161,18 +162,20 @@ return
 a.b='1'
 TICK="it's `id`"
 'a b'='1'
+a:b='1'
 "#;
     assert_eq!(text, want);
     let lines: Vec<String> = differences.iter().map(Difference::line).collect();
     assert_eq!(
         lines,
         [
-            "`a.b`: sh skips it (not a name there)",
-            "`TICK`: sh skips it (a backtick beside quotes)",
-            "`BYTES`: python-dotenv skips it (not UTF-8 text), Docker Compose skips it (not UTF-8 text), sh skips it (not UTF-8 text)",
-            "`o'c x`: python-dotenv skips it (not a name there), Docker Compose skips it (not a name there), sh skips it (not a name there)",
-            "`n\r`: python-dotenv skips it (not a name there), Docker Compose skips it (not a name there), sh skips it (not a name there)",
-            "`a b`: Docker Compose refuses the whole file (not a name there), sh skips it (not a name there)",
+            "`a.b`: skipped by sh (not a name there)",
+            "`TICK`: skipped by sh (a backtick beside quotes)",
+            "`BYTES`: skipped by python-dotenv, Docker Compose, sh (not UTF-8 text)",
+            "`o'c x`: skipped by python-dotenv, Docker Compose, sh (not a name there)",
+            "`n\r`: skipped by python-dotenv, Docker Compose, sh (not a name there)",
+            "`a b`: makes Docker Compose refuse the file (not a name there); skipped by sh (not a name there)",
+            "`a:b`: cut by Docker Compose (a name ends at `:` there); skipped by sh (not a name there)",
         ]
     );
     assert_eq!(differences[1].of(Other::Sh), Some(Why::Backtick));
