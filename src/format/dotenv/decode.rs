@@ -1,9 +1,9 @@
-//! From what stands in the file to what was meant: escapes, the dollar signs and bytes of a dump.
+//! From what stands in the file to what was meant: escapes, and what only dumps have.
 
 use base64ct::{Base64Unpadded, Encoding};
 use zeroize::Zeroizing;
 
-use super::DOLLAR;
+use super::UNSET;
 use crate::secret::{Secret, SecretBuffer};
 
 /// What stands between two quotes, and what was seen there.
@@ -53,27 +53,26 @@ pub(super) fn unescape(quoted: &Quoted, quote: u8) -> Secret {
     value.finish()
 }
 
-/// The dollar signs of a dump as they were.
-pub(super) fn dollars(value: Secret) -> Secret {
+/// A value of a dump without what the writer put in for other readers.
+pub(super) fn unmark(value: Secret) -> Secret {
     let coded = value.expose();
-    let sign = |from: usize| {
-        let rest = &coded[from..];
-        let found = rest.windows(DOLLAR.len()).position(|part| part == DOLLAR);
-        found.map(|at| from + at)
-    };
-    let Some(mut next) = sign(0) else {
+    let mut plain = SecretBuffer::default();
+    let (mut done, mut at) = (0, 0);
+    while let Some(found) = (coded[at..].windows(UNSET.len())).position(|part| part == UNSET) {
+        let mark = at + found;
+        at = mark + UNSET.len();
+        let (length, meant): (usize, &[u8]) = match &coded[at..] {
+            [b'$', b'}', ..] => (2, b"$"),
+            [b'}', ..] => (1, b""),
+            _ => continue,
+        };
+        plain.push(&coded[done..mark]);
+        plain.push(meant);
+        at += length;
+        done = at;
+    }
+    if done == 0 {
         return value;
-    };
-    let mut plain = SecretBuffer::with_capacity(coded.len());
-    let mut done = 0;
-    loop {
-        plain.push(&coded[done..next]);
-        plain.push(b"$");
-        done = next + DOLLAR.len();
-        match sign(done) {
-            Some(at) => next = at,
-            None => break,
-        }
     }
     plain.push(&coded[done..]);
     plain.finish()

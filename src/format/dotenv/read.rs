@@ -1,7 +1,7 @@
 //! The reader: one pass over the bytes, line ends as Python opens a text file (CR LF and a lone CR
 //! are line feeds, also inside quotes).
 
-use super::decode::{Quoted, dollars, from_base64, unescape};
+use super::decode::{Quoted, from_base64, unescape, unmark};
 use super::fault::{Fault, Kind};
 use super::{BASE64, GUARD, HEADER, HEADER_ANY, space};
 use crate::secret::Secret;
@@ -176,7 +176,7 @@ impl<'a> Reader<'a> {
                     return Err(self.fault(Kind::AfterQuote { opened }));
                 }
                 let value = unescape(&quoted, quote);
-                if self.literal { dollars(value) } else { value }
+                if self.literal { unmark(value) } else { value }
             }
             _ => Secret::new(self.unquoted().to_vec()),
         };

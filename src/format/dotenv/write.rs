@@ -3,7 +3,7 @@
 use base64ct::{Base64Unpadded, Encoding};
 use zeroize::Zeroizing;
 
-use super::{BASE64, DOLLAR, GUARD, HEADER, space};
+use super::{BASE64, DOLLAR, GUARD, HEADER, NOTHING, space};
 use crate::format::template::{Piece, split};
 use crate::secret::{Secret, SecretBuffer};
 
@@ -280,6 +280,9 @@ fn line(out: &mut SecretBuffer, (name, key): (&str, Key), (value, form): (&[u8],
         plain = at + 1;
     }
     out.push(&value[plain..]);
+    if value.ends_with(b"\\") {
+        out.push(NOTHING);
+    }
     out.push(b"\"\n");
 }
 
