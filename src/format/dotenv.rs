@@ -12,7 +12,7 @@
 //! - CR LF and a lone CR are line feeds everywhere; a byte order mark in front is skipped;
 //! - a name without `=` has no value; `${...}` is left to [`super::template`].
 //!
-//! Where python-dotenv warns and skips a line (and reads a NUL), [`read`] reports a [`Fault`].
+//! Where python-dotenv warns and skips a line (and reads a NUL), [`read()`] reports a [`Fault`].
 //!
 //! # The dump
 //!
