@@ -23,9 +23,7 @@ use nix::unistd::{Pid, getpid};
 
 mod terminal;
 
-pub use terminal::{
-    Awaited, JobControl, forget_terminal, restore_terminal, terminal_to_restore,
-};
+pub use terminal::{Awaited, JobControl, forget_terminal, restore_terminal, terminal_to_restore};
 
 /// The signals that end a load.
 const TERMINATING: [Signal; 4] = [

@@ -55,7 +55,10 @@ fn obey(invocation: Invocation, plain: Report) -> Ended {
     let report = Report::new(settings.log, settings.log_json);
     let ended = understood.and_then(|unknown| {
         for name in unknown {
-            report.warn(&format!("{name} is not a setting of envshim"), Some("envshim help options lists them"));
+            report.warn(
+                &format!("{name} is not a setting of envshim"),
+                Some("envshim help options lists them"),
+            );
         }
         match settings.command {
             Command::Check => check::check(&mut settings, &report),
@@ -87,7 +90,12 @@ fn start(settings: &mut Settings, report: &Report) -> Failures {
 
 fn prepare(settings: &mut Settings, report: &Report) -> Result<Environment, Failures> {
     let resolved = load(settings, report)?;
-    if settings.dump && matches!(resolved.choice.kind, Kind::Vault | Kind::Sealed | Kind::Environment) {
+    if settings.dump
+        && matches!(
+            resolved.choice.kind,
+            Kind::Vault | Kind::Sealed | Kind::Environment
+        )
+    {
         save(&resolved, report)?;
     }
     let count = resolved.loaded.len();
@@ -99,7 +107,15 @@ fn prepare(settings: &mut Settings, report: &Report) -> Result<Environment, Fail
         _ => report.info(&format!("{count} variables from `{file}`")),
     }
     for line in &environment.lines {
-        report.debug(|| format!("{}: {} ({}, {})", line.name, line.decision.words(), line.place, line.provider));
+        report.debug(|| {
+            format!(
+                "{}: {} ({}, {})",
+                line.name,
+                line.decision.words(),
+                line.place.shown(&file),
+                line.provider
+            )
+        });
     }
     Ok(environment)
 }

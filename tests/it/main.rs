@@ -11,9 +11,15 @@
 
 mod house;
 
+mod dotenv;
+
 mod exit_status;
 
 mod json;
+
+mod prompts;
+
+mod sealed;
 
 mod signals;
 

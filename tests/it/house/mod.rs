@@ -3,6 +3,7 @@
 
 pub mod namespace;
 pub mod probe;
+pub mod pty;
 
 use std::ffi::{OsStr, OsString};
 use std::io::Write;
