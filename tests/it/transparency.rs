@@ -300,10 +300,8 @@ fn timers_groups_and_sessions() {
                 it_value: time,
             };
             // SAFETY: a timer on the stack.
-            assert_eq!(
-                unsafe { libc::setitimer(which, &timer, std::ptr::null_mut()) },
-                0
-            );
+            let armed = unsafe { libc::setitimer(which, &timer, std::ptr::null_mut()) };
+            assert_eq!(armed, 0);
         }
         nix::sys::prctl::set_pdeathsig(Signal::SIGUSR2).expect("a signal");
     }));
