@@ -1,0 +1,45 @@
+//! Many requests at once, over connections that are kept.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use super::fault::Fault;
+use super::{Answer, Client, Request};
+
+/// More at once makes stores slower, not us faster.
+pub(super) const MOST: usize = 16;
+
+impl Client {
+    /// Sends all requests, at most `bound` at a time (16 at most), and gives the outcomes in the
+    /// order of the requests. Every thread has ended when this returns.
+    pub fn together(&self, requests: &[Request], bound: usize) -> Vec<Result<Answer, Fault>> {
+        let workers = bound.min(MOST).min(requests.len());
+        let next = AtomicUsize::new(0);
+        let outcomes = Mutex::new(Vec::with_capacity(requests.len()));
+        let work = || {
+            while let Some((index, request)) = {
+                let index = next.fetch_add(1, Ordering::Relaxed);
+                requests.get(index).map(|request| (index, request))
+            } {
+                let outcome = self.send(request);
+                let mut outcomes = outcomes.lock().unwrap_or_else(PoisonError::into_inner);
+                outcomes.push((index, outcome));
+            }
+        };
+        std::thread::scope(|scope| {
+            // This thread works too; where a container has no more threads, it works alone.
+            for _ in 1..workers {
+                let thread = std::thread::Builder::new().stack_size(512 * 1024);
+                if thread.spawn_scoped(scope, work).is_err() {
+                    break;
+                }
+            }
+            work();
+        });
+        let mut outcomes = outcomes
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
+        outcomes.sort_by_key(|(index, _)| *index);
+        outcomes.into_iter().map(|(_, outcome)| outcome).collect()
+    }
+}
