@@ -150,6 +150,10 @@ fn cause(error: &rustls::Error, sent_identity: bool, roots: &str) -> Cause {
         ) => Cause::ClientCertificate {
             sent: sent_identity,
         },
+        // What a server says that knows another authority of the same name.
+        E::AlertReceived(AlertDescription::DecryptError) if sent_identity => {
+            Cause::ClientCertificate { sent: true }
+        }
         E::AlertReceived(alert) => Cause::Handshake(code(&format!("alert {alert:?}"))),
         E::PeerIncompatible(why) => Cause::Handshake(code(&format!("{why:?}"))),
         E::PeerMisbehaved(why) => Cause::Handshake(code(&format!("{why:?}"))),
@@ -160,7 +164,8 @@ fn cause(error: &rustls::Error, sent_identity: bool, roots: &str) -> Cause {
 fn certificate(fault: &CertificateError, roots: &str) -> CertificateFault {
     use CertificateError as E;
     match fault {
-        E::UnknownIssuer => CertificateFault::UnknownAuthority(roots.to_owned()),
+        // A bad signature is what another authority of the same name looks like.
+        E::UnknownIssuer | E::BadSignature => CertificateFault::UnknownAuthority(roots.to_owned()),
         E::Expired => CertificateFault::Expired(None),
         E::ExpiredContext { not_after, .. } => {
             let at = UNIX_EPOCH + Duration::from_secs(not_after.as_secs());
@@ -176,10 +181,11 @@ fn certificate(fault: &CertificateError, roots: &str) -> CertificateFault {
     }
 }
 
-/// `DnsName("vault.example")` as the library writes it, without its dress; a stranger wrote the
+/// `DnsName("vault.example")`, `IpAddress(10.0.0.1)` as the library writes it, without its dress; a stranger wrote the
 /// name, so it is cut and cleaned.
 fn shown(name: &str) -> String {
-    let bare = name.split('"').nth(1).unwrap_or(name);
+    let bare = name.split_once('(').map_or(name, |(_, inner)| inner);
+    let bare = bare.trim_matches(['"', ')']);
     bare.chars()
         .filter(|c| c.is_ascii_graphic())
         .take(80)

@@ -186,6 +186,7 @@ pub struct Client {
     most: usize,
     policy: Policy,
     proxies: Arc<Proxies>,
+    socket: Option<PathBuf>,
     waiting: Option<Arc<Waiting>>,
 }
 
@@ -204,7 +205,7 @@ impl Client {
             .max_idle_connections_per_host(together::MOST)
             .build();
         let roads = Roads {
-            socket: options.socket,
+            socket: options.socket.clone(),
             proxies: Arc::clone(&options.proxies),
             tls: options.tls,
             names: names::Names::default(),
@@ -217,7 +218,16 @@ impl Client {
             most: options.most,
             policy: options.policy,
             proxies: options.proxies,
+            socket: options.socket,
             waiting: options.waiting,
+        }
+    }
+
+    /// Where a request goes, for messages.
+    fn place(&self, request: &Request) -> String {
+        match &self.socket {
+            Some(path) => format!("unix://{}", path.display()),
+            None => request.address.origin(),
         }
     }
 
@@ -227,7 +237,7 @@ impl Client {
         let host = request.address.host();
         let _shown = self.waiting.as_ref().map(|w| w.start(host, &self.deadline));
         let fail = |cause, tries, late: bool| Fault {
-            at: request.address.origin(),
+            at: self.place(request),
             cause,
             tries,
             deadline: late.then(|| self.deadline.whole()),

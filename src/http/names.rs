@@ -2,8 +2,8 @@
 //!
 //! The C library's look-up cannot be interrupted (musl takes 5 s without a name server), so it runs
 //! on a thread of its own and we stop waiting. A thread that is still out is asked again by the
-//! next attempt instead of starting a second one: so when a request has succeeded, no look-up for
-//! its host is alive any more. Numeric addresses and `localhost` need no look-up at all.
+//! next attempt instead of starting a second one, and joined when it answers: so when a request has
+//! succeeded, no look-up for its host is alive any more. Numeric addresses and `localhost` need no look-up at all.
 
 use std::collections::HashMap;
 use std::io;
@@ -11,6 +11,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::sync::{Arc, Mutex, Once, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::sys;
@@ -26,8 +27,14 @@ pub(super) struct Names(Mutex<HashMap<String, Arc<Mutex<Entry>>>>);
 enum Entry {
     #[default]
     New,
-    Asking(Receiver<io::Result<Vec<IpAddr>>>),
+    Asking(Asking),
     Known(Vec<IpAddr>),
+}
+
+/// A look-up that is out: where its answer comes, and its thread.
+struct Asking {
+    answer: Receiver<io::Result<Vec<IpAddr>>>,
+    thread: Option<JoinHandle<()>>,
 }
 
 impl Names {
@@ -49,30 +56,27 @@ impl Names {
             return Ok(ips.clone());
         }
         let begun = Instant::now();
-        let answer = match std::mem::take(&mut *entry) {
-            Entry::Asking(receiver) => receiver,
-            _ => match ask(host) {
-                Ok(receiver) => receiver,
-                // No thread to be had (a limit of the container): ask here, without a limit.
-                Err(_) => {
-                    let (sender, receiver) = sync_channel(1);
-                    sender.send(system_look_up(host)).ok();
-                    receiver
-                }
-            },
+        let asking = match std::mem::take(&mut *entry) {
+            Entry::Asking(asking) => asking,
+            _ => ask(host),
         };
-        match answer.recv_timeout(until.saturating_duration_since(begun)) {
+        let answer = asking
+            .answer
+            .recv_timeout(until.saturating_duration_since(begun));
+        if let Err(RecvTimeoutError::Timeout) = answer {
+            *entry = Entry::Asking(asking);
+            return Err(Cause::Slow(Phase::Name, begun.elapsed()));
+        }
+        // It has nothing more to do; a thread that panicked has ended as well.
+        asking.thread.map(JoinHandle::join).transpose().ok();
+        match answer {
             Ok(Ok(ips)) if !ips.is_empty() => {
                 *entry = Entry::Known(ips.clone());
                 Ok(ips)
             }
             Ok(Ok(_)) => Err(Cause::NameNotFound(host.to_owned())),
             Ok(Err(error)) => Err(cause(host, &error)),
-            Err(RecvTimeoutError::Timeout) => {
-                *entry = Entry::Asking(answer);
-                Err(Cause::Slow(Phase::Name, begun.elapsed()))
-            }
-            Err(RecvTimeoutError::Disconnected) => Err(Cause::NameServers(host.to_owned())),
+            Err(_) => Err(Cause::NameServers(host.to_owned())),
         }
     }
 
@@ -91,18 +95,25 @@ fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn ask(host: &str) -> io::Result<Receiver<io::Result<Vec<IpAddr>>>> {
+fn ask(host: &str) -> Asking {
     static PLAIN: Once = Once::new();
     PLAIN.call_once(sys::look_up_without_plugins);
-    let (sender, receiver) = sync_channel(1);
-    let name = host.to_owned();
-    std::thread::Builder::new()
+    let (sender, answer) = sync_channel(1);
+    let (name, reply) = (host.to_owned(), sender.clone());
+    let thread = std::thread::Builder::new()
         .name("look-up".to_owned())
         .spawn(move || {
             // Nobody listening any more is no failure.
-            sender.send(system_look_up(&name)).ok();
-        })?;
-    Ok(receiver)
+            reply.send(system_look_up(&name)).ok();
+        });
+    if thread.is_err() {
+        // No thread to be had (a limit of the container): ask here, without a limit of time.
+        sender.send(system_look_up(host)).ok();
+    }
+    Asking {
+        answer,
+        thread: thread.ok(),
+    }
 }
 
 fn system_look_up(host: &str) -> io::Result<Vec<IpAddr>> {

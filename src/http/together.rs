@@ -29,7 +29,9 @@ impl Client {
         std::thread::scope(|scope| {
             // This thread works too; where a container has no more threads, it works alone.
             for _ in 1..workers {
-                let thread = std::thread::Builder::new().stack_size(512 * 1024);
+                let thread = std::thread::Builder::new()
+                    .name("fetch".to_owned())
+                    .stack_size(512 * 1024);
                 if thread.spawn_scoped(scope, work).is_err() {
                     break;
                 }

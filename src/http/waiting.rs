@@ -119,7 +119,7 @@ impl Inner {
                     "waiting for {} ({} s of {} s)",
                     oldest.host,
                     since.as_secs(),
-                    oldest.whole.as_secs()
+                    oldest.whole.as_secs_f64().round()
                 );
                 (self.say)(Some(&text));
                 said = true;

@@ -149,7 +149,7 @@ impl Roads {
     fn dial(&self, host: &str, port: u16, until: Instant) -> Result<Box<dyn Line>, Cause> {
         let addresses = with_port(self.names.look_up(host, until)?, port);
         let begun = Instant::now();
-        let mut last = Cause::NameNotFound(host.to_owned());
+        let mut told = None;
         for (index, address) in addresses.iter().enumerate() {
             let limit = share(index, addresses.len(), until);
             if limit.is_zero() {
@@ -170,15 +170,14 @@ impl Roads {
                         }
                         errno => Cause::Unreachable(*address, errno),
                     };
-                    // "No route for IPv6 here" must not hide that IPv4 was refused.
-                    let dull = matches!(cause, Cause::Unreachable(..)) && index > 0;
-                    if !dull {
-                        last = cause;
+                    // The first that tells most: "no route for IPv6" must not hide "refused".
+                    if matches!(told, None | Some(Cause::Unreachable(..))) {
+                        told = Some(cause);
                     }
                 }
             }
         }
-        Err(last)
+        Err(told.unwrap_or_else(|| Cause::NameNotFound(host.to_owned())))
     }
 }
 

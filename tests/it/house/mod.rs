@@ -1,6 +1,10 @@
 //! The one helper folder: a fluent way to start the real binary in a folder of its own, and the
 //! answer as a user sees it.
 
+pub mod authority;
+pub mod server;
+pub mod wire;
+
 use std::ffi::{OsStr, OsString};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
