@@ -177,7 +177,7 @@ mod tests {
 
         #[test]
         fn nothing_makes_it_panic(text in "\\PC*") {
-            drop(http_date(&text));
+            assert!(http_date(&text).is_none_or(|seconds| seconds <= 253_402_300_800));
         }
     }
 

@@ -27,16 +27,23 @@ impl Client {
             }
         };
         std::thread::scope(|scope| {
+            let mut threads = Vec::with_capacity(workers);
             // This thread works too; where a container has no more threads, it works alone.
             for _ in 1..workers {
                 let thread = std::thread::Builder::new()
                     .name("fetch".to_owned())
-                    .stack_size(512 * 1024);
-                if thread.spawn_scoped(scope, work).is_err() {
-                    break;
+                    .stack_size(512 * 1024)
+                    .spawn_scoped(scope, work);
+                match thread {
+                    Ok(thread) => threads.push(thread),
+                    Err(_) => break,
                 }
             }
             work();
+            // A scope waits for the work only; joining waits for the threads themselves.
+            for thread in threads {
+                thread.join().ok();
+            }
         });
         let mut outcomes = outcomes
             .into_inner()
