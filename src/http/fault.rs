@@ -10,7 +10,7 @@ use nix::errno::Errno;
 use crate::files;
 
 /// A request that got no answer.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Fault {
     /// The origin that was asked: `https://vault.example:8200`.
     pub at: String,
@@ -23,7 +23,7 @@ pub struct Fault {
 }
 
 /// Why an attempt failed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Cause {
     /// The name is not known to the name servers.
     NameNotFound(String),
@@ -106,7 +106,7 @@ pub enum Phase {
 }
 
 /// What is wrong with a server's certificate.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CertificateFault {
     /// Signed by an authority that is not among the roots; where those came from.
     UnknownAuthority(String),
@@ -121,7 +121,7 @@ pub enum CertificateFault {
 }
 
 /// What is wrong with a TLS or proxy setting.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum SettingFault {
     /// The file cannot be read.
     File(&'static str, files::Fault),
@@ -144,7 +144,7 @@ pub enum SettingFault {
 }
 
 /// What is wrong with a proxy.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum ProxyFault {
     /// It wants credentials, or other ones.
     Credentials,
@@ -155,7 +155,7 @@ pub enum ProxyFault {
 }
 
 /// What is wrong with a redirect.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Redirect {
     /// To another origin, which must not see the token.
     Elsewhere(String),
@@ -203,6 +203,17 @@ impl Fault {
             | Cause::Request(_) => false,
             _ => true,
         }
+    }
+}
+
+impl Fault {
+    /// Every other request to the same server would fail in the same way.
+    pub(super) fn settles(&self) -> bool {
+        let own = matches!(
+            self.cause,
+            Cause::Header(_) | Cause::Request(_) | Cause::TooLarge(_) | Cause::Redirect(_)
+        );
+        !own && self.cause.before_request()
     }
 }
 

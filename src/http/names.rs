@@ -29,6 +29,8 @@ enum Entry {
     New,
     Asking(Asking),
     Known(Vec<IpAddr>),
+    /// The name servers know no such name; a hundred requests need not ask a hundred times.
+    Unknown,
 }
 
 /// A look-up that is out: where its answer comes, and its thread.
@@ -52,8 +54,10 @@ impl Names {
         let entry = Arc::clone(locked(&self.0).entry(host.to_owned()).or_default());
         // Requests to one host at the same time wait here for one look-up.
         let mut entry = locked(&entry);
-        if let Entry::Known(ips) = &*entry {
-            return Ok(ips.clone());
+        match &*entry {
+            Entry::Known(ips) => return Ok(ips.clone()),
+            Entry::Unknown => return Err(Cause::NameNotFound(host.to_owned())),
+            _ => {}
         }
         let begun = Instant::now();
         let asking = match std::mem::take(&mut *entry) {
@@ -74,9 +78,14 @@ impl Names {
                 *entry = Entry::Known(ips.clone());
                 Ok(ips)
             }
-            Ok(Ok(_)) => Err(Cause::NameNotFound(host.to_owned())),
-            Ok(Err(error)) => Err(cause(host, &error)),
-            Err(_) => Err(Cause::NameServers(host.to_owned())),
+            Ok(Err(error)) => {
+                let cause = cause(host, &error);
+                if let Cause::NameNotFound(_) = cause {
+                    *entry = Entry::Unknown;
+                }
+                Err(cause)
+            }
+            Ok(Ok(_)) | Err(_) => Err(Cause::NameServers(host.to_owned())),
         }
     }
 

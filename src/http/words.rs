@@ -105,14 +105,14 @@ impl Cause {
             Cause::NameNotFound(name) => {
                 format!("is `{name}` spelled right, and does this network know it?")
             }
-            Cause::NameServers(_) => {
+            Cause::NameServers(_) | Cause::Slow(Phase::Name, _) => {
                 "look at the name servers in /etc/resolv.conf and the network policy".to_owned()
             }
             Cause::NoNameServers(_) => {
                 "run it where /etc/resolv.conf is mounted, or use a numeric address".to_owned()
             }
             Cause::Refused(_) => "is the server running, and is the port right?".to_owned(),
-            Cause::Unreachable(..) => {
+            Cause::Unreachable(..) | Cause::Slow(Phase::Connect, _) => {
                 "look at the address, the routes and the firewall between here and there".to_owned()
             }
             Cause::Socket(path, _) => format!("is its server running? ls -l {}", path.display()),

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use envshim::failure::Explain;
 
-use super::{get, once};
+use super::{get, hasty, once};
 use crate::house::Folder;
 use crate::house::authority;
 use crate::house::server::{Server, answer};
@@ -23,13 +23,14 @@ fn inner() {
         assert_eq!(super::text(get(once(), &server.url())), "found");
         return;
     }
+    let options = if dns == "silent" { hasty() } else { once() };
     if dns != "none" {
         let socket = UdpSocket::bind("127.0.0.1:53").expect("port 53 of the namespace");
         std::thread::spawn(move || serve(&socket, &dns));
     }
     let begun = Instant::now();
     let url = format!("http://store.example:{}", server.port());
-    match get(once(), &url) {
+    match get(options, &url) {
         Ok(found) => println!("SAID {}", String::from_utf8_lossy(found.body.expose())),
         Err(fault) => println!(
             "SAID {} | {}",
@@ -196,7 +197,7 @@ fn a_name_server_is_silent() {
         said.words
     );
     // The C library would take ten seconds; an attempt may take half a second here.
-    assert!(said.took < Duration::from_secs(2), "{:?}", said.took);
+    assert!(said.took < Duration::from_secs(4), "{:?}", said.took);
 }
 
 #[test]
@@ -204,7 +205,7 @@ fn an_empty_root() {
     let said = empty_root("none", &[]);
     let want = "`store.example` cannot be looked up: there is no /etc/resolv.conf here";
     assert!(said.words.contains(want), "{}", said.words);
-    assert!(said.took < Duration::from_secs(2), "{:?}", said.took);
+    assert!(said.took < Duration::from_secs(4), "{:?}", said.took);
     let said = empty_root("good", &[("etc/resolv.conf", "nameserver 127.0.0.1\n")]);
     assert_eq!(said.words, "found");
     let authority = authority::Authority::new();

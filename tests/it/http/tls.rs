@@ -306,7 +306,13 @@ fn silence_and_hanging_up_in_the_handshake() {
     let (authority, _) = server(HERE, NOW);
     let silent =
         Server::raw(|mut stream, _| drop(std::io::copy(&mut stream, &mut std::io::sink())));
-    let got = cause(get(with(trusting(&authority)), &silent.tls_url()));
+    let got = cause(get(
+        Options {
+            attempt: super::hasty().attempt,
+            ..with(trusting(&authority))
+        },
+        &silent.tls_url(),
+    ));
     assert!(matches!(got, Cause::Slow(Phase::Handshake, _)), "{got:?}");
     let closing = Server::raw(|_, _| ());
     let got = cause(get(with(trusting(&authority)), &closing.tls_url()));
