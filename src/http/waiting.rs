@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::clock::Deadline;
+use crate::report::Report;
 
 /// A wait that is shorter is not worth a word.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -50,8 +51,13 @@ pub(super) struct Guard<'a> {
 }
 
 impl Waiting {
-    /// `say` is given the line to show, and `None` when it is to be removed. Not made at all where
-    /// stderr is no terminal.
+    /// On the terminal that somebody watches; nothing at all where nobody does.
+    pub fn on(report: Report) -> Option<Waiting> {
+        let watched = report.watched();
+        watched.then(|| Waiting::new(move |line| report.passing(line)))
+    }
+
+    /// `say` is given the line to show, and `None` when it is to be removed.
     pub fn new(say: impl Fn(Option<&str>) + Send + Sync + 'static) -> Waiting {
         Waiting {
             inner: Arc::new(Inner {
