@@ -88,6 +88,11 @@ impl<E: Into<Failure>> From<E> for Failures {
     }
 }
 
+/// A foreign name, made fit for one line: a line break in it cannot begin a line of its own.
+pub fn one_line(name: &str) -> String {
+    name.replace(char::is_control, "\u{fffd}")
+}
+
 /// The name in `known` that `typed` was most likely meant to be: at most a third of its letters
 /// differ (and at most three).
 pub fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {

@@ -148,7 +148,7 @@ impl Report {
 }
 
 /// Names from files and stores are printed; control characters in them must not drive a terminal.
-fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     text.chars()
         .map(|c| {
             if c.is_control() && c != '\n' {

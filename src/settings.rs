@@ -1,1 +1,391 @@
-//! Under construction.
+//! What envshim was told: the command line over the environment over `.vault`.
+//!
+//! The only room that reads our own variables. The inherited environment is kept as the kernel gave
+//! it, string by string, so that what is handed on is the same bytes.
+
+use std::ffi::{CStr, OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::cli::{Command, Invocation, OPTIONS, Opt};
+use crate::clock::parse_duration;
+use crate::failure::{Explain, Failures, nearest};
+use crate::format::naming::Policy;
+use crate::report::Level;
+use crate::sealed::Credentials;
+use crate::secret::Secret;
+use crate::sys;
+
+/// Variables of ours that are no options: they hold secrets, which must not be on a command line.
+pub const SECRET_VARIABLES: &[&str] = &["ENVSHIM_PASSWORD", "ENVSHIM_KEY"];
+
+/// The password of files that the older Python tool wrote.
+pub const ENCRYPTION_KEY: &str = "ENCRYPTION_KEY";
+
+/// The environment as the kernel gave it: `NAME=value` strings in their order, also odd ones.
+pub struct Inherited(Vec<&'static CStr>);
+
+impl Inherited {
+    /// The environment of this process.
+    pub fn of_this_process() -> Inherited {
+        Inherited(sys::environment().collect())
+    }
+
+    /// Every string.
+    pub fn strings(&self) -> &[&'static CStr] {
+        &self.0
+    }
+
+    /// Names and values of the strings that have both.
+    pub fn pairs(&self) -> impl Iterator<Item = (&'static [u8], &'static [u8])> {
+        self.0.iter().filter_map(|string| split(string))
+    }
+
+    /// The value of a variable; the first one counts, as `getenv` has it.
+    pub fn value(&self, name: &str) -> Option<&'static [u8]> {
+        self.pairs()
+            .find(|(known, _)| *known == name.as_bytes())
+            .map(|(_, value)| value)
+    }
+}
+
+/// `NAME` and `value` of an environment string.
+pub fn split(string: &CStr) -> Option<(&[u8], &[u8])> {
+    let bytes = string.to_bytes();
+    let equals = bytes.iter().position(|b| *b == b'=')?;
+    let (name, value) = bytes.split_at(equals);
+    Some((name, value.get(1..).unwrap_or_default()))
+}
+
+/// Everything that the tables of options and commands can say, settled.
+pub struct Settings {
+    /// What to do.
+    pub command: Command,
+    /// Words after the command.
+    pub words: Vec<OsString>,
+    /// The program and its arguments.
+    pub program: Vec<OsString>,
+    /// The folder with the files.
+    pub dir: Option<PathBuf>,
+    /// How old a dump may be.
+    pub max_age: Option<Duration>,
+    /// Ignore `secrets_loaded=1`.
+    pub reload: bool,
+    /// Start without any source.
+    pub optional: bool,
+    /// Loaded values win.
+    pub overrides: bool,
+    /// Drop what was inherited.
+    pub pristine: bool,
+    /// Hand these on.
+    pub pass: Vec<String>,
+    /// Keep these back.
+    pub scrub: Vec<String>,
+    /// Resolve references in inherited variables.
+    pub resolve_env: bool,
+    /// Take `NAME` from `NAME_FILE`.
+    pub file_env: Vec<String>,
+    /// Owner of memory files.
+    pub file_owner: Option<(u32, Option<u32>)>,
+    /// Write a dump after loading.
+    pub dump: bool,
+    /// Imports that were asked for.
+    pub import: Vec<String>,
+    /// How imported names are made.
+    pub names: Policy,
+    /// Put before imported names.
+    pub prefix: String,
+    /// The name the program sees as its own.
+    pub arg0: Option<OsString>,
+    /// The limit for the whole load.
+    pub timeout: Duration,
+    /// Warnings about readable files are errors.
+    pub strict: bool,
+    /// `check` prints JSON.
+    pub json: bool,
+    /// `seal` starts anew.
+    pub fresh: bool,
+    /// `seal` deletes the plain file.
+    pub remove_plain: bool,
+    /// How much is said.
+    pub log: Option<Level>,
+    /// Diagnostics as JSON lines.
+    pub log_json: bool,
+    /// What opens a sealed file.
+    pub credentials: Credentials,
+    /// The environment that envshim was started with.
+    pub inherited: Inherited,
+    /// Options that the command line or the environment decided; a file cannot change them.
+    decided: Vec<&'static str>,
+}
+
+/// Where a setting was found, for its error.
+#[derive(Debug, PartialEq, Eq, Clone, Copy)]
+enum Origin {
+    CommandLine,
+    Environment,
+    File,
+}
+
+/// What is wrong with a setting.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Misset {
+    /// The value is not of the option's form: the option's name as typed, and the form.
+    Value(String, &'static str),
+    /// An option that cannot stand in a file, for it decides which file is read.
+    NotInFile(String),
+    /// No such `ENVSHIM_` setting.
+    Unknown(String),
+}
+
+impl Explain for Misset {
+    fn what(&self) -> String {
+        match self {
+            Misset::Value(name, _) => format!("{name}: the value is not of the right form"),
+            Misset::NotInFile(name) => format!("{name} cannot stand in a file"),
+            Misset::Unknown(name) => format!("there is no setting `{name}`"),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Misset::Value(_, form) => format!("write {form}"),
+            Misset::NotInFile(_) => "set it in the environment or on the command line: it is needed before the file is read".to_owned(),
+            Misset::Unknown(name) => {
+                let known: Vec<String> = OPTIONS.iter().map(Opt::variable).collect();
+                match nearest(name, known.iter().map(String::as_str)) {
+                    Some(near) => format!("did you mean {near}?"),
+                    None => "envshim help options lists them".to_owned(),
+                }
+            }
+        })
+    }
+}
+
+impl Settings {
+    /// Settles a command line over the environment. Returns every mistake at once, and the names of
+    /// `ENVSHIM_` variables that mean nothing.
+    pub fn settle(
+        invocation: Invocation,
+        inherited: Inherited,
+    ) -> (Settings, Result<Vec<String>, Failures>) {
+        let mut settings = Settings {
+            command: invocation.command,
+            words: invocation.words,
+            program: invocation.program,
+            dir: None,
+            max_age: None,
+            reload: false,
+            optional: false,
+            overrides: false,
+            pristine: false,
+            pass: Vec::new(),
+            scrub: Vec::new(),
+            resolve_env: false,
+            file_env: Vec::new(),
+            file_owner: None,
+            dump: false,
+            import: Vec::new(),
+            names: Policy::Default,
+            prefix: String::new(),
+            arg0: None,
+            timeout: Duration::from_secs(30),
+            strict: false,
+            json: false,
+            fresh: false,
+            remove_plain: false,
+            log: None,
+            log_json: false,
+            credentials: Credentials {
+                prompt: true,
+                ..Credentials::default()
+            },
+            inherited,
+            decided: Vec::new(),
+        };
+        let mut wrong = Failures::default();
+        let mut unknown = Vec::new();
+        for (option, value) in &invocation.options {
+            let value = value.as_deref().unwrap_or(OsStr::new("1"));
+            if let Err(misset) = settings.apply(option, value, Origin::CommandLine) {
+                wrong.0.push(misset.into());
+            }
+        }
+        settings.decided = invocation.options.iter().map(|(o, _)| o.name).collect();
+        for (name, value) in settings.inherited.pairs().collect::<Vec<_>>() {
+            if value.is_empty() || name.first_chunk::<8>() != Some(b"ENVSHIM_") {
+                continue;
+            }
+            let name = String::from_utf8_lossy(name);
+            match OPTIONS.iter().find(|o| o.variable() == name) {
+                // An image may well say `ENV ENVSHIM_VERSION=...`.
+                Some(option) if ["help", "version"].contains(&option.name) => {}
+                Some(option) if settings.decided.contains(&option.name) => {}
+                Some(option) => {
+                    settings.decided.push(option.name);
+                    if let Err(misset) =
+                        settings.apply(option, OsStr::from_bytes(value), Origin::Environment)
+                    {
+                        wrong.0.push(misset.into());
+                    }
+                }
+                None if SECRET_VARIABLES.contains(&name.as_ref()) => {}
+                None => unknown.push(name.into_owned()),
+            }
+        }
+        settings.read_credentials();
+        (settings, wrong.or(unknown))
+    }
+
+    /// Takes `ENVSHIM_` settings of a `.vault` over, where nothing above has decided.
+    pub fn adopt(&mut self, name: &str, value: &[u8]) -> Result<(), Misset> {
+        let option = OPTIONS
+            .iter()
+            .find(|o| o.variable() == name)
+            .ok_or_else(|| Misset::Unknown(name.to_owned()))?;
+        if !option.in_file {
+            return Err(Misset::NotInFile(name.to_owned()));
+        }
+        if value.is_empty() || self.decided.contains(&option.name) {
+            return Ok(());
+        }
+        self.apply(option, OsStr::from_bytes(value), Origin::File)
+    }
+
+    fn read_credentials(&mut self) {
+        let secret = |name: &str| {
+            self.inherited
+                .value(name)
+                .filter(|value| !value.is_empty())
+                .map(|value| Secret::new(value.to_vec()))
+        };
+        let folder = self
+            .inherited
+            .value("CREDENTIALS_DIRECTORY")
+            .filter(|value| !value.is_empty())
+            .map(|value| PathBuf::from(OsStr::from_bytes(value)));
+        let (password, key, old) = (
+            secret("ENVSHIM_PASSWORD"),
+            secret("ENVSHIM_KEY"),
+            secret(ENCRYPTION_KEY),
+        );
+        self.credentials.password = password;
+        self.credentials.key = key;
+        self.credentials.encryption_key = old;
+        self.credentials.credentials_directory = folder;
+    }
+
+    fn apply(&mut self, option: &'static Opt, value: &OsStr, origin: Origin) -> Result<(), Misset> {
+        let typed = || match origin {
+            Origin::CommandLine => format!("--{}", option.name),
+            Origin::Environment | Origin::File => option.variable(),
+        };
+        let wrong = |form: &'static str| Misset::Value(typed(), form);
+        let text = value.to_str();
+        match option.name {
+            "dir" => self.dir = Some(value.into()),
+            "password-file" => self.credentials.password_file = Some(value.into()),
+            "key-file" => self.credentials.key_file = Some(value.into()),
+            "salt-file" => self.credentials.salt_file = Some(value.into()),
+            "arg0" => self.arg0 = Some(value.to_owned()),
+            "max-age" => {
+                self.max_age = Some(
+                    text.and_then(parse_duration)
+                        .ok_or_else(|| wrong("a time such as 30m, 1h or 2d"))?,
+                )
+            }
+            "timeout" => {
+                let limit = text
+                    .and_then(parse_duration)
+                    .filter(|limit| !limit.is_zero());
+                self.timeout = limit.ok_or_else(|| wrong("a time such as 10s or 1m"))?;
+            }
+            "pass" => self
+                .pass
+                .extend(list(text).ok_or_else(|| wrong("NAME,NAME"))?),
+            "scrub" => self
+                .scrub
+                .extend(list(text).ok_or_else(|| wrong("NAME,NAME"))?),
+            "file-env" => self
+                .file_env
+                .extend(list(text).ok_or_else(|| wrong("NAME,NAME"))?),
+            "import" => self
+                .import
+                .extend(list(text).ok_or_else(|| wrong("scheme:name,scheme:name"))?),
+            "prefix" => {
+                self.prefix = text
+                    .ok_or_else(|| wrong("letters, digits and `_`"))?
+                    .to_owned()
+            }
+            "names" => {
+                self.names = match text {
+                    Some("upper") => Policy::Upper,
+                    Some("keep") => Policy::Keep,
+                    _ => return Err(wrong("upper or keep")),
+                }
+            }
+            "file-owner" => {
+                self.file_owner = Some(
+                    text.and_then(owner)
+                        .ok_or_else(|| wrong("numbers, as in 1000 or 1000:1000"))?,
+                )
+            }
+            "log" => {
+                self.log = Some(
+                    text.and_then(Level::parse)
+                        .ok_or_else(|| wrong("error, warn, info or debug"))?,
+                )
+            }
+            "log-format" => {
+                self.log_json = match text {
+                    Some("json") => true,
+                    Some("text") => false,
+                    _ => return Err(wrong("text or json")),
+                }
+            }
+            _ => {
+                let on = text.and_then(switch).ok_or_else(|| wrong("yes or no"))?;
+                match option.name {
+                    "reload" => self.reload = on,
+                    "optional" => self.optional = on,
+                    "override" => self.overrides = on,
+                    "pristine" => self.pristine = on,
+                    "resolve-env" => self.resolve_env = on,
+                    "dump" => self.dump = on,
+                    "strict" => self.strict = on,
+                    "json" => self.json = on,
+                    "fresh" => self.fresh = on,
+                    "remove-plain" => self.remove_plain = on,
+                    // `help` and `version` are commands by now.
+                    _ => {}
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn switch(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "1" | "true" | "yes" | "on" => Some(true),
+        "0" | "false" | "no" | "off" => Some(false),
+        _ => None,
+    }
+}
+
+/// Names between commas; blanks around them do not count.
+fn list(text: Option<&str>) -> Option<Vec<String>> {
+    let names = text?
+        .split(',')
+        .map(str::trim)
+        .filter(|name| !name.is_empty());
+    Some(names.map(str::to_owned).collect())
+}
+
+fn owner(text: &str) -> Option<(u32, Option<u32>)> {
+    match text.split_once(':') {
+        Some((user, group)) => Some((user.parse().ok()?, Some(group.parse().ok()?))),
+        None => Some((text.parse().ok()?, None)),
+    }
+}

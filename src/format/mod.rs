@@ -1,5 +1,17 @@
 //! Pure grammars: bytes in, values out. Nothing here opens a file, reads a variable or speaks.
 
+pub mod json;
+
+pub mod naming;
+
+pub mod template;
+
+pub mod dotenv;
+
 pub mod reference;
 
-pub mod json;
+pub mod key;
+
+pub mod envelope;
+
+pub mod fernet;

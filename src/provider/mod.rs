@@ -1,1 +1,214 @@
-//! Under construction.
+//! Providers: where references lead. One file and one row each; nothing outside its file names one.
+//!
+//! A provider gets all references to it in one batch and gives one answer each, in the order asked;
+//! how it saves round trips is its own affair. It reads settings, variables and the clock only
+//! through its [`Context`].
+
+mod env;
+
+mod exec;
+
+mod file;
+
+use crate::clock::Deadline;
+use crate::failure::{Explain, Failure};
+use crate::format::json::{self, Json};
+use crate::format::reference::Reference;
+use crate::report::Report;
+use crate::secret::Secret;
+
+/// Every provider. The order is that of the help and of the search for a bare key.
+pub static PROVIDERS: &[Row] = &[file::ROW, env::ROW, exec::ROW];
+
+/// What the rest of envshim knows of a provider.
+pub struct Row {
+    /// The scheme of its references.
+    pub scheme: &'static str,
+    /// Its name for people.
+    pub title: &'static str,
+    /// A complete reference, for the help.
+    pub example: &'static str,
+    /// The variables that configure it.
+    pub settings: &'static [Setting],
+    /// The parameters its references take, besides those that all take.
+    pub parameters: &'static [&'static str],
+    /// It can import a whole secret or folder.
+    pub imports: bool,
+    /// It needs no store, so that a setting can come from it.
+    pub local: bool,
+    /// `--resolve-env` may follow such a reference out of an inherited variable, whose text a
+    /// stranger may have written.
+    pub trusts_environment: bool,
+    /// Makes the content of a variable stand for itself inside a locator.
+    pub shield: fn(&str) -> String,
+    /// Finds mistakes in a reference before anything is opened, so that one run reports them all.
+    pub check: fn(&Reference, bool) -> Result<(), Failure>,
+    /// The imports that its settings ask for without `ENVSHIM_IMPORT`.
+    pub implied: fn(&dyn Lookup) -> Vec<String>,
+    /// Opens it for one load.
+    pub open: for<'a> fn(Context<'a>) -> Result<Box<dyn Provider + 'a>, Failure>,
+}
+
+/// A variable that configures a provider: taken out of `.vault`, shown in the help.
+pub struct Setting {
+    /// The variable.
+    pub name: &'static str,
+    /// What it says, in a line.
+    pub doc: &'static str,
+    /// It authenticates envshim itself: removed from the program's environment.
+    pub bootstrap: bool,
+}
+
+/// Where settings are looked up: the environment first, then the file.
+pub trait Lookup: Sync {
+    /// The value of a setting; an empty one counts as unset.
+    fn setting(&self, name: &str) -> Option<&[u8]>;
+    /// A variable that envshim inherited, whatever its name.
+    fn variable(&self, name: &str) -> Option<&[u8]>;
+    /// The names of the inherited variables.
+    fn names(&self) -> Vec<&str>;
+
+    /// A setting as text; what is not text cannot be one.
+    fn text(&self, name: &str) -> Option<&str> {
+        self.setting(name)
+            .and_then(|bytes| std::str::from_utf8(bytes).ok())
+    }
+}
+
+/// What a provider may use.
+#[derive(Clone, Copy)]
+pub struct Context<'a> {
+    /// Its settings.
+    pub settings: &'a dyn Lookup,
+    /// When the whole load must have ended.
+    pub deadline: Deadline,
+    /// For warnings.
+    pub report: &'a Report,
+}
+
+/// One reference that is wanted.
+#[derive(Clone, Copy)]
+pub struct Wanted<'a> {
+    /// What it says.
+    pub reference: &'a Reference,
+    /// All fields of it, as variables; otherwise one value.
+    pub import: bool,
+}
+
+/// What was found for one reference.
+pub struct Found {
+    /// The value, or for an import the names and values.
+    pub value: Value,
+    /// The version, where the store has versions.
+    pub version: Option<String>,
+}
+
+/// A value or several.
+pub enum Value {
+    /// The value of a reference.
+    One(Secret),
+    /// The fields of an import: their names in the store, and values.
+    Several(Vec<(String, Secret)>),
+}
+
+impl Found {
+    /// A value without a version.
+    pub fn one(secret: Secret) -> Found {
+        Found {
+            value: Value::One(secret),
+            version: None,
+        }
+    }
+
+    /// An import without a version.
+    pub fn several(fields: Vec<(String, Secret)>) -> Found {
+        Found {
+            value: Value::Several(fields),
+            version: None,
+        }
+    }
+}
+
+/// Why there is no value. Only [`Trouble::Missing`] lets `?default=` and `?optional=1` speak.
+pub enum Trouble {
+    /// The store answered: there is no such secret or field.
+    Missing(Failure),
+    /// Anything else: denied, unreachable, malformed.
+    Failed(Failure),
+}
+
+impl Trouble {
+    /// The explanation.
+    pub fn failure(self) -> Failure {
+        match self {
+            Trouble::Missing(failure) | Trouble::Failed(failure) => failure,
+        }
+    }
+}
+
+/// The answer to one reference.
+pub type Answer = Result<Found, Trouble>;
+
+/// A store, opened for one load.
+pub trait Provider: Send {
+    /// One answer per reference, in the order asked.
+    fn fetch(&mut self, wanted: &[Wanted<'_>]) -> Vec<Answer>;
+}
+
+/// The row of a scheme.
+pub fn row(scheme: &str) -> Option<&'static Row> {
+    PROVIDERS.iter().find(|row| row.scheme == scheme)
+}
+
+/// All schemes, in the order of the table.
+pub fn schemes() -> Vec<&'static str> {
+    PROVIDERS.iter().map(|row| row.scheme).collect()
+}
+
+/// The content of a secret, or a field of it when it is a JSON object.
+pub(crate) fn pick(secret: Secret, field: Option<&str>) -> Result<Secret, Trouble> {
+    let Some(field) = field else {
+        return Ok(secret);
+    };
+    let json = document(&secret)?;
+    json::pick(&json, field).map_err(|fault| Trouble::Missing(fault.into()))
+}
+
+/// The fields of a secret that is a JSON object. A field that is `null` is not set.
+pub(crate) fn fields(secret: &Secret) -> Result<Vec<(String, Secret)>, Trouble> {
+    let fields = document(secret)?.object_fields();
+    let fields = fields.ok_or_else(|| Trouble::Failed(NotFields::NoObject.into()))?;
+    Ok(fields.present)
+}
+
+fn document(secret: &Secret) -> Result<Json, Trouble> {
+    json::parse(secret.expose()).map_err(|fault| {
+        let (line, column) = (fault.line, fault.column);
+        Trouble::Failed(NotFields::NoJson { line, column }.into())
+    })
+}
+
+/// Why a secret has no fields.
+enum NotFields {
+    NoJson { line: usize, column: usize },
+    NoObject,
+}
+
+impl Explain for NotFields {
+    fn what(&self) -> String {
+        match self {
+            NotFields::NoJson { line, column } => {
+                format!(
+                    "the secret has no fields, for it is not JSON (line {line}, column {column})"
+                )
+            }
+            NotFields::NoObject => {
+                "the secret has no fields, for it is not a JSON object".to_owned()
+            }
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some("leave the `#field` out to take it whole, or store a JSON object: {\"name\": \"value\"}".to_owned())
+    }
+}

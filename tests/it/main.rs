@@ -9,6 +9,13 @@
     reason = "the house list is for the program"
 )]
 
+mod dotenv;
 mod house;
 
 mod http;
+
+mod json;
+
+mod sealed;
+
+mod prompts;

@@ -2,6 +2,7 @@
 //! answer as a user sees it.
 
 pub mod authority;
+pub mod pty;
 pub mod server;
 pub mod wire;
 

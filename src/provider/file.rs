@@ -1,0 +1,223 @@
+//! `file:path#field`: a file, or a field of a JSON file. Docker and Kubernetes mount secrets so.
+//!
+//! A relative path is looked for in `SECRET_MANAGER_PATH`, and cannot leave that folder. One final
+//! newline is dropped, for editors add it. If the setting names a `.json` file, the locator is a
+//! field of that file.
+
+use std::path::{Component, Path, PathBuf};
+
+use crate::failure::{Explain, Failure};
+use crate::files::{self, Accept};
+use crate::format::reference::Reference;
+use crate::provider::{
+    Answer, Context, Found, Provider, Row, Setting, Trouble, Wanted, fields, pick,
+};
+use crate::secret::Secret;
+
+pub(crate) const ROW: Row = Row {
+    scheme: "file",
+    title: "a file",
+    example: "file:/run/secrets/tls.key?as=file",
+    settings: &[Setting {
+        name: PATH,
+        doc: "the folder, or .json file, of file: references (default /app/secrets, then /run/secrets)",
+        bootstrap: false,
+    }],
+    parameters: &[],
+    imports: true,
+    local: true,
+    trusts_environment: true,
+    shield: str::to_owned,
+    check,
+    implied: |settings| match settings.text("SECRET_MANAGER_TYPE") {
+        Some("file") => vec!["file:*".to_owned()],
+        _ => Vec::new(),
+    },
+    open: |context| Ok(Box::new(Files { context })),
+};
+
+const PATH: &str = "SECRET_MANAGER_PATH";
+
+/// Folders that are looked into where the setting says nothing.
+const FOLDERS: &[&str] = &["/app/secrets", "/run/secrets"];
+
+/// More than any variable can hold, and enough for any memory file.
+const MOST: usize = 16 << 20;
+
+/// More files in a folder than anybody mounts as secrets.
+const MANY: usize = 10_000;
+
+enum Fault {
+    Missing(Vec<PathBuf>),
+    Leaves(String),
+    NoFolder(Vec<PathBuf>),
+    TooMany(PathBuf),
+    NotListed(PathBuf),
+}
+
+impl Explain for Fault {
+    fn what(&self) -> String {
+        match self {
+            Fault::Missing(paths) => format!("there is no {}", listed(paths)),
+            Fault::Leaves(_) => "the path leaves the folder of the secrets".to_owned(),
+            Fault::NoFolder(paths) => format!("there is no folder {}", listed(paths)),
+            Fault::TooMany(path) => format!("{}: holds more than {MANY} files", path.display()),
+            Fault::NotListed(path) => format!("{}: cannot be listed", path.display()),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Fault::Missing(_) => format!(
+                "mount the secret there, or set {PATH}; ?default=text or ?optional=1 allow that"
+            ),
+            Fault::Leaves(path) => format!(
+                "write the full path, file:/...{}",
+                path.trim_start_matches(['.', '/'])
+            ),
+            Fault::NoFolder(_) => format!("mount the secrets there, or set {PATH}"),
+            Fault::TooMany(_) => "name the folder of the secrets itself".to_owned(),
+            Fault::NotListed(path) => format!(
+                "envshim runs as user {}; let that user list it: ls -ld {}",
+                nix::unistd::geteuid(),
+                path.display()
+            ),
+        })
+    }
+}
+
+fn listed(paths: &[PathBuf]) -> String {
+    let names: Vec<String> = paths
+        .iter()
+        .map(|path| format!("`{}`", path.display()))
+        .collect();
+    names.join(" or ")
+}
+
+fn check(reference: &Reference, _import: bool) -> Result<(), Failure> {
+    let path = Path::new(&reference.locator);
+    let leaves = !path.is_absolute() && path.components().any(|part| part == Component::ParentDir);
+    if leaves {
+        return Err(Fault::Leaves(reference.locator.clone()).into());
+    }
+    Ok(())
+}
+
+struct Files<'a> {
+    context: Context<'a>,
+}
+
+impl Files<'_> {
+    fn folders(&self) -> Vec<PathBuf> {
+        match self.context.settings.text(PATH) {
+            Some(path) => vec![PathBuf::from(path)],
+            None => FOLDERS.iter().map(PathBuf::from).collect(),
+        }
+    }
+
+    /// The `.json` file that stands for a folder.
+    fn document(&self) -> Option<PathBuf> {
+        let path = self.context.settings.text(PATH).map(PathBuf::from)?;
+        path.extension()
+            .is_some_and(|extension| extension == "json")
+            .then_some(path)
+    }
+
+    fn one(&self, reference: &Reference) -> Answer {
+        if !reference.locator.starts_with('/')
+            && let Some(document) = self.document()
+        {
+            let whole = self.content(&[document])?;
+            let value = pick(whole, Some(&reference.locator))?;
+            return pick(value, reference.field.as_deref()).map(Found::one);
+        }
+        let value = self.content(&self.candidates(&reference.locator))?;
+        pick(value, reference.field.as_deref()).map(Found::one)
+    }
+
+    fn candidates(&self, locator: &str) -> Vec<PathBuf> {
+        if locator.starts_with('/') {
+            return vec![PathBuf::from(locator)];
+        }
+        self.folders()
+            .iter()
+            .map(|folder| folder.join(locator))
+            .collect()
+    }
+
+    fn content(&self, candidates: &[PathBuf]) -> Result<Secret, Trouble> {
+        for path in candidates {
+            let found = files::read(path, MOST, Accept::Regular)
+                .map_err(|fault| Trouble::Failed(fault.into()))?;
+            if let Some(found) = found {
+                let text = found.bytes.expose();
+                return Ok(match text.strip_suffix(b"\n") {
+                    Some(text) => Secret::new(text.strip_suffix(b"\r").unwrap_or(text).to_vec()),
+                    None => found.bytes,
+                });
+            }
+        }
+        Err(Trouble::Missing(Fault::Missing(candidates.to_vec()).into()))
+    }
+
+    /// `file:*` takes the files of the folder, `file:name` those of a folder or the fields of a file.
+    fn all(&self, reference: &Reference) -> Answer {
+        let candidates = match (reference.locator.as_str(), self.document()) {
+            ("*", Some(document)) => vec![document],
+            ("*", None) => self.folders(),
+            (locator, _) => self.candidates(locator),
+        };
+        if let Some(folder) = candidates.iter().find(|path| path.is_dir()) {
+            return self.folder(folder);
+        }
+        if reference.locator == "*" && self.document().is_none() {
+            return Err(Trouble::Missing(Fault::NoFolder(candidates).into()));
+        }
+        let whole = self.content(&candidates)?;
+        let part = match reference.field.as_deref() {
+            Some(field) => pick(whole, Some(field))?,
+            None => whole,
+        };
+        fields(&part).map(Found::several)
+    }
+
+    /// Every file of a folder. Names with a dot in front are not secrets: Kubernetes keeps its own
+    /// bookkeeping there.
+    fn folder(&self, folder: &Path) -> Answer {
+        let failed = || Trouble::Failed(Fault::NotListed(folder.to_owned()).into());
+        let mut names: Vec<String> = Vec::new();
+        for item in std::fs::read_dir(folder).map_err(|_| failed())? {
+            let name = item.map_err(|_| failed())?.file_name();
+            let Some(name) = name.to_str().filter(|name| !name.starts_with('.')) else {
+                continue;
+            };
+            if folder.join(name).is_file() {
+                names.push(name.to_owned());
+            }
+            if names.len() > MANY {
+                return Err(Trouble::Failed(Fault::TooMany(folder.to_owned()).into()));
+            }
+        }
+        names.sort();
+        let values = names.into_iter().map(|name| {
+            let value = self.content(&[folder.join(&name)])?;
+            Ok((name, value))
+        });
+        values.collect::<Result<Vec<_>, _>>().map(Found::several)
+    }
+}
+
+impl Provider for Files<'_> {
+    fn fetch(&mut self, wanted: &[Wanted<'_>]) -> Vec<Answer> {
+        wanted
+            .iter()
+            .map(|wanted| {
+                if wanted.import {
+                    self.all(wanted.reference)
+                } else {
+                    self.one(wanted.reference)
+                }
+            })
+            .collect()
+    }
+}

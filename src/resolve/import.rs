@@ -1,0 +1,204 @@
+//! Imports: every field of a secret, or every secret of a folder, as variables.
+
+use crate::failure::{Explain, Failure, Failures};
+use crate::format::naming;
+use crate::format::reference;
+use crate::provider::{self, Answer, Found, PROVIDERS, Trouble, Value};
+use crate::resolve::plan::add;
+use crate::resolve::{Loaded, Place, Query, View, manner};
+use crate::settings::Settings;
+
+/// An import that was asked for.
+pub(crate) struct Import {
+    shown: String,
+    scheme: &'static str,
+    query: usize,
+    optional: bool,
+    policy: naming::Policy,
+    prefix: String,
+}
+
+enum Fault {
+    NotAReference,
+    UnknownScheme(String),
+    Clash {
+        variable: String,
+        first: String,
+        second: String,
+    },
+    Loader(String),
+    Nothing,
+}
+
+impl Explain for Fault {
+    fn what(&self) -> String {
+        match self {
+            Fault::NotAReference => "is not a reference".to_owned(),
+            Fault::UnknownScheme(scheme) => format!("there is no provider `{scheme}`"),
+            Fault::Clash {
+                variable,
+                first,
+                second,
+            } => {
+                format!("`{first}` and `{second}` would both be the variable `{variable}`")
+            }
+            Fault::Loader(name) => {
+                format!("`{name}` makes a program load other code, and is refused from an import")
+            }
+            Fault::Nothing => "holds nothing to import".to_owned(),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Fault::NotAReference => "write scheme:name, as in file:app.json".to_owned(),
+            Fault::UnknownScheme(scheme) => {
+                match crate::failure::nearest(scheme, provider::schemes()) {
+                    Some(near) => format!("did you mean {near}:?"),
+                    None => format!("it is one of {}", provider::schemes().join(", ")),
+                }
+            }
+            Fault::Clash { .. } => {
+                "rename one of them in the store, or set ENVSHIM_NAMES=keep".to_owned()
+            }
+            Fault::Loader(name) => {
+                format!("remove it from the store, or write it yourself: {name}=... in .vault")
+            }
+            Fault::Nothing => "check the name; ?optional=1 allows that".to_owned(),
+        })
+    }
+}
+
+/// Plans the imports that settings ask for: `ENVSHIM_IMPORT`, and what providers take from theirs.
+pub(crate) fn plan(
+    settings: &Settings,
+    view: &View<'_>,
+    queries: &mut Vec<Query>,
+    wrong: &mut Failures,
+) -> Vec<Import> {
+    let mut texts = settings.import.clone();
+    texts.extend(PROVIDERS.iter().flat_map(|row| (row.implied)(view)));
+    let mut imports: Vec<Import> = Vec::new();
+    for text in texts {
+        let shown = format!("import {text}");
+        match one(&text, shown.clone(), settings, queries) {
+            Ok(import) if imports.iter().any(|known| known.query == import.query) => {}
+            Ok(import) => imports.push(import),
+            Err(failure) => wrong.0.push(failure.at(&shown)),
+        }
+    }
+    imports
+}
+
+fn one(
+    text: &str,
+    shown: String,
+    settings: &Settings,
+    queries: &mut Vec<Query>,
+) -> Result<Import, Failure> {
+    let mut reference = reference::parse_exact(text).ok_or_else(|| Fault::NotAReference)??;
+    let Some(row) = provider::row(&reference.scheme) else {
+        return Err(Fault::UnknownScheme(reference.scheme).into());
+    };
+    let manner = manner(&mut reference, true)?;
+    Ok(Import {
+        shown,
+        scheme: row.scheme,
+        query: add(
+            queries,
+            Query {
+                reference,
+                import: true,
+            },
+        ),
+        optional: manner.optional,
+        policy: settings.names,
+        prefix: settings.prefix.clone(),
+    })
+}
+
+/// Variables out of the answers. A later import wins over an earlier one.
+pub(crate) fn collect(
+    imports: Vec<Import>,
+    answers: &[Option<Answer>],
+    wrong: &mut Failures,
+) -> Vec<Loaded> {
+    let mut loaded: Vec<Loaded> = Vec::new();
+    for import in imports {
+        match variables(&import, answers.get(import.query).and_then(Option::as_ref)) {
+            Ok(found) => {
+                for variable in found {
+                    loaded.retain(|known| known.name != variable.name);
+                    loaded.push(variable);
+                }
+            }
+            Err(failures) => {
+                let placed = failures
+                    .0
+                    .into_iter()
+                    .map(|failure| failure.at(&import.shown));
+                wrong.0.extend(placed);
+            }
+        }
+    }
+    loaded
+}
+
+fn variables(import: &Import, answer: Option<&Answer>) -> Result<Vec<Loaded>, Failures> {
+    let found = match answer {
+        Some(Ok(found)) => found,
+        Some(Err(Trouble::Missing(_))) if import.optional => return Ok(Vec::new()),
+        Some(Err(Trouble::Missing(failure) | Trouble::Failed(failure))) => {
+            return Err(failure.clone().into());
+        }
+        None => return Ok(Vec::new()),
+    };
+    let Found {
+        value: Value::Several(fields),
+        version,
+    } = found
+    else {
+        return Ok(Vec::new());
+    };
+    if fields.is_empty() && !import.optional {
+        return Err(Fault::Nothing.into());
+    }
+    let mut wrong = Failures::default();
+    let mut origins: Vec<&str> = Vec::new();
+    let mut loaded: Vec<Loaded> = Vec::new();
+    for (field, secret) in fields {
+        let name = match naming::variable(field, import.policy, &import.prefix) {
+            Ok(name) => name,
+            Err(unnameable) => {
+                wrong.0.push(unnameable.into());
+                continue;
+            }
+        };
+        if naming::is_loader(&name) {
+            wrong.0.push(Fault::Loader(name).into());
+            continue;
+        }
+        if let Some(at) = loaded.iter().position(|known| known.name == name) {
+            let first = origins.get(at).copied().unwrap_or_default().to_owned();
+            wrong.0.push(
+                Fault::Clash {
+                    variable: name,
+                    first,
+                    second: field.clone(),
+                }
+                .into(),
+            );
+            continue;
+        }
+        origins.push(field);
+        loaded.push(Loaded {
+            name,
+            value: secret.duplicate(),
+            place: Place::Named(import.shown.clone()),
+            provider: import.scheme,
+            version: version.clone(),
+            as_file: false,
+        });
+    }
+    wrong.or(loaded)
+}

@@ -1,0 +1,178 @@
+//! The corridor: one function per command, each a walk through the rooms in their order.
+
+mod check;
+
+mod files;
+
+use std::ffi::OsString;
+
+use crate::cli::{self, Command, Invocation};
+use crate::environment::Environment;
+use crate::failure::{Exit, Explain, Failure, Failures};
+use crate::process::{self, Program};
+use crate::provider;
+use crate::report::Report;
+use crate::resolve::{self, Resolved};
+use crate::settings::{Inherited, Settings};
+use crate::source::{self, Kind, document, dump};
+use crate::sys;
+
+/// Runs the command line of this process, whose first word is our own name. Returns the exit status.
+pub fn run(words: Vec<OsString>) -> u8 {
+    sys::harden();
+    let words = words.into_iter().skip(1).collect();
+    let plain = Report::new(None, false);
+    let exit = match cli::read(words) {
+        Ok(invocation) => obey(invocation, plain),
+        Err(misuse) => Err(misuse.into()),
+    };
+    match exit {
+        Ok(None) => 0,
+        Ok(Some(exit)) => exit as u8,
+        Err(failures) => plain.failures(&failures) as u8,
+    }
+}
+
+/// What is left to say when a command has ended: nothing, or a status whose reasons are told.
+type Ended = Result<Option<Exit>, Failures>;
+
+fn obey(invocation: Invocation, plain: Report) -> Ended {
+    match invocation.command {
+        Command::Help => {
+            let topic = invocation.words.first().map(|word| word.to_string_lossy());
+            let text = cli::help(topic.as_deref())
+                .ok_or_else(|| NoTopic(topic.as_deref().unwrap_or("").to_owned()))?;
+            plain.product(text.as_bytes())?;
+            return Ok(None);
+        }
+        Command::Version => {
+            plain.product(concat!("envshim ", env!("CARGO_PKG_VERSION"), "\n").as_bytes())?;
+            return Ok(None);
+        }
+        _ => {}
+    }
+    let (mut settings, understood) = Settings::settle(invocation, Inherited::of_this_process());
+    let report = Report::new(settings.log, settings.log_json);
+    let ended = understood.and_then(|unknown| {
+        for name in unknown {
+            report.warn(
+                &format!("{name} is not a setting of envshim"),
+                Some("envshim help options lists them"),
+            );
+        }
+        match settings.command {
+            Command::Check => check::check(&mut settings, &report),
+            Command::Dump => write_dump(&mut settings, &report),
+            Command::Seal => files::seal(&settings, &report),
+            Command::Open => files::open(&settings, &report),
+            Command::Keygen => files::keygen(&report),
+            Command::Run | Command::Help | Command::Version => Err(start(&mut settings, &report)),
+        }
+    });
+    match ended {
+        Err(failures) => Ok(Some(report.failures(&failures))),
+        ended => ended,
+    }
+}
+
+/// The main job. Returns only if it failed.
+fn start(settings: &mut Settings, report: &Report) -> Failures {
+    let environment = match prepare(settings, report) {
+        Ok(environment) => environment,
+        Err(failures) => return failures,
+    };
+    let program = Program {
+        words: std::mem::take(&mut settings.program),
+        arg0: settings.arg0.take(),
+    };
+    process::exec(&program, &environment.block(), environment.files()).into()
+}
+
+fn prepare(settings: &mut Settings, report: &Report) -> Result<Environment, Failures> {
+    let resolved = load(settings, report)?;
+    if settings.dump
+        && matches!(
+            resolved.choice.kind,
+            Kind::Vault | Kind::Sealed | Kind::Environment
+        )
+    {
+        save(&resolved, report)?;
+    }
+    let count = resolved.loaded.len();
+    let (file, reason) = (resolved.choice.file.clone(), resolved.choice.reason.clone());
+    let environment = Environment::build(resolved, settings, report)?;
+    match count {
+        0 => report.info(&reason),
+        1 => report.info(&format!("1 variable from `{file}`")),
+        _ => report.info(&format!("{count} variables from `{file}`")),
+    }
+    for line in &environment.lines {
+        report.debug(|| {
+            format!(
+                "{}: {} ({}, {})",
+                line.name,
+                line.decision.words(),
+                line.place.shown(&file),
+                line.provider
+            )
+        });
+    }
+    Ok(environment)
+}
+
+/// Command line to values: the part of the corridor that all loading commands share.
+fn load(settings: &mut Settings, report: &Report) -> Result<Resolved, Failures> {
+    let choice = source::choose(settings, resolve::names_a_store(settings), report)?;
+    report.debug(|| choice.reason.clone());
+    let document = document::read(choice, &provider::schemes(), report)?;
+    resolve::resolve(document, settings, report)
+}
+
+fn write_dump(settings: &mut Settings, report: &Report) -> Ended {
+    settings.reload = true;
+    let resolved = load(settings, report)?;
+    if resolved.loaded.is_empty() {
+        return Err(NothingToDump(resolved.choice.reason).into());
+    }
+    save(&resolved, report)?;
+    Ok(None)
+}
+
+fn save(resolved: &Resolved, report: &Report) -> Result<(), Failure> {
+    let variables = resolved
+        .loaded
+        .iter()
+        .filter(|variable| variable.provider != resolve::SETTING)
+        .map(|variable| (variable.name.as_str(), &variable.value, variable.as_file));
+    let (path, differences) = dump::write(&resolved.choice.folder, variables)?;
+    report.info(&format!("wrote `{}`", path.display()));
+    for difference in differences {
+        report.warn(&format!("{}: {}", path.display(), difference.line()), None);
+    }
+    Ok(())
+}
+
+/// A load that gave no variable is not worth a file that would win over the next one.
+struct NothingToDump(String);
+
+impl Explain for NothingToDump {
+    fn what(&self) -> String {
+        format!("there is nothing to dump: {}", self.0)
+    }
+    fn hint(&self) -> Option<String> {
+        Some("write NAME=value lines into .vault".to_owned())
+    }
+}
+
+/// Help was asked for something that is not there.
+struct NoTopic(String);
+
+impl Explain for NoTopic {
+    fn what(&self) -> String {
+        format!("there is no help for `{}`", self.0)
+    }
+    fn hint(&self) -> Option<String> {
+        let names: Vec<&str> = cli::COMMANDS.iter().map(|row| row.name).collect();
+        Some(format!("there is help for options, {}", names.join(", ")))
+    }
+}

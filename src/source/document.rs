@@ -1,0 +1,120 @@
+//! A source, read: entries in their order, each with its place.
+
+use crate::failure::{Explain, Failure, Failures};
+use crate::format::dotenv;
+use crate::format::reference::{self, Template};
+use crate::report::Report;
+use crate::source::{Choice, Kind};
+
+/// A line of a document.
+pub struct Entry {
+    /// The variable.
+    pub name: String,
+    /// Its value; none for a name without `=`, which sets nothing.
+    pub value: Option<Template>,
+    /// 1-based.
+    pub line: u32,
+    /// It becomes a memory file.
+    pub as_file: bool,
+}
+
+/// The entries of a source.
+pub struct Document {
+    /// Where they come from, and why from there.
+    pub choice: Choice,
+    /// In the order of the file; a later one of the same name replaces an earlier one.
+    pub entries: Vec<Entry>,
+}
+
+/// The document has no line that does anything.
+struct Hollow(String);
+
+impl Explain for Hollow {
+    fn what(&self) -> String {
+        format!("{}: holds no variable", self.0)
+    }
+    fn hint(&self) -> Option<String> {
+        Some("write NAME=value lines into it".to_owned())
+    }
+}
+
+/// Reads the chosen source. `schemes` are those that count as references in a `.vault`.
+pub fn read(
+    mut choice: Choice,
+    schemes: &[&'static str],
+    report: &Report,
+) -> Result<Document, Failures> {
+    let Some(bytes) = choice.bytes.take() else {
+        return Ok(Document {
+            choice,
+            entries: Vec::new(),
+        });
+    };
+    let text = bytes.expose();
+    let literal = choice.kind == Kind::Dump && dotenv::is_literal(text);
+    let bindings = bindings(&choice.file, text)?;
+    let mut wrong = Failures::default();
+    let mut entries = Vec::with_capacity(bindings.len());
+    for binding in bindings {
+        let place = || {
+            format!(
+                "{}:{}:{}: {}",
+                choice.file, binding.line, binding.column, binding.name
+            )
+        };
+        let value = match binding.value {
+            None => None,
+            Some(value) if literal => Some(Template::literal(value)),
+            Some(value) if choice.kind == Kind::Dump => {
+                Some(reference::parse_plain(value.expose()))
+            }
+            Some(value) => match reference::parse(value.expose(), schemes) {
+                Ok(template) => Some(template),
+                Err(fault) => {
+                    wrong.0.push(Failure::from(fault).at(&place()));
+                    continue;
+                }
+            },
+        };
+        if let Some(near) = value.as_ref().and_then(|template| template.suspicion) {
+            report.warn(
+                &format!(
+                    "{}: the value looks like a reference but is passed on as text",
+                    place()
+                ),
+                Some(&format!(
+                    "did you mean {near}:...? Write text:... if it is text"
+                )),
+            );
+        }
+        entries.push(Entry {
+            name: binding.name,
+            value,
+            line: binding.line,
+            as_file: false,
+        });
+    }
+    if wrong.0.is_empty() && entries.iter().all(|entry| entry.value.is_none()) {
+        return Err(Hollow(choice.file).into());
+    }
+    wrong.or(Document { choice, entries })
+}
+
+fn bindings(file: &str, text: &[u8]) -> Result<Vec<dotenv::Binding>, Failures> {
+    dotenv::read(text).map_err(|faults| {
+        let explained = faults.into_iter().map(|fault| {
+            let (line, column) = fault.place();
+            Failure::from(fault).at(&format!("{file}:{line}:{column}"))
+        });
+        Failures(explained.collect())
+    })
+}
+
+/// Is this a file that a start could read? Asked before it is sealed, when mending it is easy.
+pub fn proofread(file: &str, text: &[u8]) -> Result<(), Failures> {
+    let bindings = bindings(file, text)?;
+    if bindings.iter().all(|binding| binding.value.is_none()) {
+        return Err(Hollow(file.to_owned()).into());
+    }
+    Ok(())
+}
