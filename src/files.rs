@@ -41,7 +41,7 @@ pub enum Accept {
 }
 
 /// Why a file cannot be read or replaced.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Fault {
     /// The path leads to something that is not a file.
     NotAFile(PathBuf, &'static str),

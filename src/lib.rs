@@ -44,6 +44,8 @@ pub mod prompt;
 
 pub mod sealed;
 
+pub mod http;
+
 pub mod provider;
 
 pub mod cli;

@@ -103,6 +103,17 @@ impl Report {
         }
     }
 
+    /// A person watches: stderr is a terminal, and more than warnings is wanted there.
+    pub fn watched(&self) -> bool {
+        self.level >= Level::Info && !self.json && std::io::stderr().is_terminal()
+    }
+
+    /// A line on a terminal that the next one replaces; `None` takes it away.
+    pub fn passing(&self, what: Option<&str>) {
+        let text = what.map_or(String::new(), |what| format!("envshim: {}", plain(what)));
+        drop(std::io::stderr().write_all(format!("\r{text}\x1b[K").as_bytes()));
+    }
+
     /// Prints what the command was asked to produce. May be a secret; the caller means it.
     pub fn product(&self, bytes: &[u8]) -> Result<(), Failure> {
         let mut out = std::io::stdout().lock();

@@ -194,6 +194,25 @@ impl Drop for Held {
     }
 }
 
+/// Makes glibc look names up in `/etc/hosts` and by DNS alone. Static or not, glibc honours
+/// `/etc/nsswitch.conf` and would load the image's plug-ins, with a second libc, into this process.
+/// Called once, before the first look-up. musl has no plug-ins.
+pub fn look_up_without_plugins() {
+    #[cfg(target_env = "gnu")]
+    {
+        // SAFETY: the signature is glibc's (nss.h, since 2.0).
+        unsafe extern "C" {
+            fn __nss_configure_lookup(
+                database: *const libc::c_char,
+                services: *const libc::c_char,
+            ) -> libc::c_int;
+        }
+        // SAFETY: both are C strings that live for ever; glibc copies what it keeps, under a lock
+        // of its own. It fails only for a database that does not exist.
+        unsafe { __nss_configure_lookup(c"hosts".as_ptr(), c"files dns".as_ptr()) };
+    }
+}
+
 /// A helper that ends when we do, however we end.
 pub fn dies_with_us(command: &mut std::process::Command) {
     use std::os::unix::process::CommandExt;

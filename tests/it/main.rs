@@ -15,6 +15,8 @@ mod dotenv;
 
 mod exit_status;
 
+mod http;
+
 mod json;
 
 mod prompts;

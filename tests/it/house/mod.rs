@@ -1,9 +1,12 @@
 //! The one helper folder: a fluent way to start the real binary in a folder of its own, and the
 //! answer as a user sees it.
 
+pub mod authority;
 pub mod namespace;
 pub mod probe;
 pub mod pty;
+pub mod server;
+pub mod wire;
 
 use std::ffi::{OsStr, OsString};
 use std::io::Write;

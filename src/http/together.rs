@@ -1,0 +1,72 @@
+//! Many requests at once, over connections that are kept.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::fault::Fault;
+use super::{Answer, Client, Request};
+
+/// More at once makes stores slower, not us faster.
+pub(super) const MOST: usize = 16;
+
+impl Client {
+    /// Sends all requests, at most `bound` at a time (16 at most), and gives the outcomes in the
+    /// order of the requests. Where one fails to reach the server at all, those that were not sent
+    /// yet fail with it: a hundred secrets of a dead store take as long as one. Every thread has
+    /// ended when this returns.
+    pub fn together(&self, requests: &[Request], bound: usize) -> Vec<Result<Answer, Fault>> {
+        let workers = bound.min(MOST).min(requests.len());
+        let next = AtomicUsize::new(0);
+        let outcomes = Mutex::new(Vec::with_capacity(requests.len()));
+        let settled: Mutex<Vec<Fault>> = Mutex::default();
+        let work = || {
+            while let Some((index, request)) = {
+                let index = next.fetch_add(1, Ordering::Relaxed);
+                requests.get(index).map(|request| (index, request))
+            } {
+                let known = locked(&settled)
+                    .iter()
+                    .find(|f| f.at == self.place(request))
+                    .cloned();
+                let outcome = match known {
+                    Some(fault) => Err(fault),
+                    None => self.send(request),
+                };
+                if let Err(fault) = &outcome
+                    && fault.settles()
+                {
+                    locked(&settled).push(fault.clone());
+                }
+                locked(&outcomes).push((index, outcome));
+            }
+        };
+        std::thread::scope(|scope| {
+            let mut threads = Vec::with_capacity(workers);
+            // This thread works too; where a container has no more threads, it works alone.
+            for _ in 1..workers {
+                let thread = std::thread::Builder::new()
+                    .name("fetch".to_owned())
+                    .stack_size(512 * 1024)
+                    .spawn_scoped(scope, work);
+                match thread {
+                    Ok(thread) => threads.push(thread),
+                    Err(_) => break,
+                }
+            }
+            work();
+            // A scope waits for the work only; joining waits for the threads themselves.
+            for thread in threads {
+                thread.join().ok();
+            }
+        });
+        let mut outcomes = outcomes
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
+        outcomes.sort_by_key(|(index, _)| *index);
+        outcomes.into_iter().map(|(_, outcome)| outcome).collect()
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
