@@ -12,6 +12,8 @@ mod file;
 
 mod network;
 
+mod vault;
+
 use crate::clock::Deadline;
 use crate::failure::{Explain, Failure};
 use crate::format::json::{self, Json};
@@ -22,7 +24,7 @@ use crate::secret::Secret;
 pub use network::Network;
 
 /// Every provider. The order is that of the help and of the search for a bare key.
-pub static PROVIDERS: &[Row] = &[file::ROW, env::ROW, exec::ROW];
+pub static PROVIDERS: &[Row] = &[vault::ROW, file::ROW, env::ROW, exec::ROW];
 
 /// What the rest of envshim knows of a provider.
 pub struct Row {
