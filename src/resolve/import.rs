@@ -2,7 +2,7 @@
 
 use crate::failure::{Explain, Failure, Failures};
 use crate::format::naming;
-use crate::format::reference;
+use crate::format::reference::{self, Reference};
 use crate::provider::{self, Answer, Found, PROVIDERS, Trouble, Value};
 use crate::resolve::plan::add;
 use crate::resolve::{Loaded, Query, View, manner};
@@ -62,26 +62,41 @@ pub(crate) fn plan(
     let mut texts = settings.import.clone();
     texts.extend(PROVIDERS.iter().flat_map(|row| (row.implied)(view)));
     let mut imports: Vec<Import> = Vec::new();
-    for text in texts {
-        let shown = format!("import {text}");
-        match one(&text, shown.clone(), settings, queries) {
+    for (n, text) in texts.iter().enumerate() {
+        let known = match read(text) {
+            // What is no reference may be anything, also a secret: only its place is told.
+            Err(failure) => Err(failure.at(&format!("import, item {}", n + 1))),
+            Ok(reference) => {
+                let shown = format!("import {reference}");
+                one(reference, &shown, settings, queries).map_err(|failure| failure.at(&shown))
+            }
+        };
+        match known {
             Ok(import) if imports.iter().any(|known| known.query == import.query) => {}
             Ok(import) => imports.push(import),
-            Err(failure) => wrong.0.push(failure.at(&shown)),
+            Err(failure) => wrong.0.push(failure),
         }
     }
     imports
 }
 
-fn one(text: &str, shown: String, settings: &Settings, queries: &mut Vec<Query>) -> Result<Import, Failure> {
-    let mut reference = reference::parse_exact(text)
-        .ok_or_else(|| Fault::NotAReference)??;
+fn read(text: &str) -> Result<Reference, Failure> {
+    let reference = reference::parse_exact(text).ok_or(Fault::NotAReference)??;
     if provider::row(&reference.scheme).is_none() {
         return Err(Fault::UnknownScheme(reference.scheme).into());
     }
+    Ok(reference)
+}
+
+fn one(
+    mut reference: Reference,
+    shown: &str,
+    settings: &Settings,
+    queries: &mut Vec<Query>,
+) -> Result<Import, Failure> {
     let manner = manner(&mut reference, true)?;
     Ok(Import {
-        shown,
+        shown: shown.to_owned(),
         query: add(queries, Query { reference, import: true }),
         optional: manner.optional,
         policy: settings.names,

@@ -231,17 +231,25 @@ impl Plan {
         Some(whole.finish())
     }
 
-    /// Joins the pieces: entries for the program, and rewritten inherited variables.
-    pub(crate) fn join(self, answers: &[Option<Answer>], wrong: &mut Failures) -> (Vec<Loaded>, Vec<Loaded>) {
+    /// Joins the pieces: entries for the program, rewritten inherited variables, and the names of
+    /// those whose secret may be missing and is.
+    pub(crate) fn join(
+        self,
+        answers: &[Option<Answer>],
+        wrong: &mut Failures,
+    ) -> (Vec<Loaded>, Vec<Loaded>, Vec<String>) {
         let mut collected = Collected::default();
         let mut values: Vec<Option<Secret>> = Vec::new();
-        let (mut entries, mut inherited) = (Vec::new(), Vec::new());
+        let (mut entries, mut inherited, mut unset) = (Vec::new(), Vec::new(), Vec::new());
         for slot in &self.slots {
             let live = slot.role != Role::Setting;
             let made = slot.pieces.as_ref().and_then(|pieces| {
                 self.made(slot, pieces, &values, answers, &mut collected)
             });
             values.push(made.as_ref().map(|made| made.value.duplicate()));
+            if made.is_none() && slot.role == Role::Inherited {
+                unset.push(slot.name.clone());
+            }
             let Some(made) = made.filter(|_| live) else { continue };
             let list = if slot.role == Role::Inherited { &mut inherited } else { &mut entries };
             list.retain(|known: &Loaded| known.name != made.name);
@@ -261,7 +269,7 @@ impl Plan {
             }
         }
         wrong.0.extend(collected.finish());
-        (entries, inherited)
+        (entries, inherited, unset)
     }
 
     fn made(

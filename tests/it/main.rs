@@ -11,4 +11,6 @@
 
 mod house;
 
+mod command_line;
+
 mod json;
