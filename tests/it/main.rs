@@ -14,3 +14,5 @@ mod house;
 mod command_line;
 
 mod json;
+
+mod precedence;

@@ -27,6 +27,21 @@ impl Shim {
     }
 }
 
+impl Shim {
+    /// A `.vault.enc` with this content, and the key that opens it.
+    pub fn sealed(self, plain: &str) -> Shim {
+        let shim = self
+            .file(".vault", plain)
+            .env("ENVSHIM_KEY_FILE", "vault.key");
+        for words in [&["keygen", "vault.key"][..], &["seal", "--remove-plain"]] {
+            let mut command = shim.command();
+            command.args(words).env("ENVSHIM_KEY_FILE", "vault.key");
+            assert!(command.status().expect("envshim").success());
+        }
+        shim
+    }
+}
+
 impl Answer {
     /// The environment that [`Shim::environment`] has printed, string by string.
     pub fn strings(&self) -> Vec<&[u8]> {
