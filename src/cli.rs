@@ -455,8 +455,8 @@ mod tests {
         all.push(odd.clone());
         let got = read(all).unwrap();
         assert_eq!(got.command, Command::Run);
-        assert_eq!(got.program.len(), 6);
-        assert_eq!(got.program[5], odd);
+        assert_eq!(got.program.len(), 5);
+        assert_eq!(got.program[4], odd);
         assert_eq!(got.options.len(), 2);
     }
 

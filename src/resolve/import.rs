@@ -11,6 +11,7 @@ use crate::settings::Settings;
 /// An import that was asked for.
 pub(crate) struct Import {
     shown: String,
+    scheme: String,
     query: usize,
     optional: bool,
     policy: naming::Policy,
@@ -20,7 +21,6 @@ pub(crate) struct Import {
 enum Fault {
     NotAReference,
     UnknownScheme(String),
-    Clash { variable: String, first: String, second: String },
     Loader(String),
     Nothing,
 }
@@ -30,9 +30,6 @@ impl Explain for Fault {
         match self {
             Fault::NotAReference => "is not a reference".to_owned(),
             Fault::UnknownScheme(scheme) => format!("there is no provider `{scheme}`"),
-            Fault::Clash { variable, first, second } => {
-                format!("`{first}` and `{second}` would both be the variable `{variable}`")
-            }
             Fault::Loader(name) => format!("`{name}` makes a program load other code, and is refused from an import"),
             Fault::Nothing => "holds nothing to import".to_owned(),
         }
@@ -45,7 +42,6 @@ impl Explain for Fault {
                 Some(near) => format!("did you mean {near}:?"),
                 None => format!("it is one of {}", provider::schemes().join(", ")),
             },
-            Fault::Clash { .. } => "rename one of them in the store, or set ENVSHIM_NAMES=keep".to_owned(),
             Fault::Loader(name) => format!("remove it from the store, or write it yourself: {name}=... in .vault"),
             Fault::Nothing => "check the name; ?optional=1 allows that".to_owned(),
         })
@@ -97,6 +93,7 @@ fn one(
     let manner = manner(&mut reference, true)?;
     Ok(Import {
         shown: shown.to_owned(),
+        scheme: reference.scheme.clone(),
         query: add(queries, Query { reference, import: true }),
         optional: manner.optional,
         policy: settings.names,
@@ -138,8 +135,8 @@ fn variables(import: &Import, answer: Option<&Answer>) -> Result<Vec<Loaded>, Fa
         return Err(Fault::Nothing.into());
     }
     let mut wrong = Failures::default();
-    let mut origins: Vec<&str> = Vec::new();
     let mut loaded: Vec<Loaded> = Vec::new();
+    let mut origins: Vec<&str> = Vec::new();
     for (field, secret) in fields {
         let name = match naming::variable(field, import.policy, &import.prefix) {
             Ok(name) => name,
@@ -152,20 +149,18 @@ fn variables(import: &Import, answer: Option<&Answer>) -> Result<Vec<Loaded>, Fa
             wrong.0.push(Fault::Loader(name).into());
             continue;
         }
-        if let Some(at) = loaded.iter().position(|known| known.name == name) {
-            let first = origins.get(at).copied().unwrap_or_default().to_owned();
-            wrong.0.push(Fault::Clash { variable: name, first, second: field.clone() }.into());
-            continue;
-        }
         origins.push(field);
         loaded.push(Loaded {
             name,
             value: secret.duplicate(),
             place: import.shown.clone(),
-            provider: import.shown.split_once(' ').map_or("", |(_, text)| text).split(':').next().unwrap_or("").to_owned(),
+            provider: import.scheme.clone(),
             version: version.clone(),
             as_file: false,
         });
     }
+    let names = loaded.iter().map(|variable| variable.name.as_str());
+    let pairs: Vec<(&str, &str)> = origins.into_iter().zip(names).collect();
+    wrong.0.extend(naming::clash(&pairs).into_iter().map(Failure::from));
     wrong.or(loaded)
 }

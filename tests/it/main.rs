@@ -13,6 +13,8 @@ mod house;
 
 mod command_line;
 
+mod entries;
+
 mod json;
 
 mod precedence;
