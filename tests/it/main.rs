@@ -15,6 +15,8 @@ mod command_line;
 
 mod entries;
 
+mod environment;
+
 mod json;
 
 mod precedence;
