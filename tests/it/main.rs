@@ -11,6 +11,8 @@
 
 mod house;
 
+mod bad_input;
+
 mod command_line;
 
 mod entries;
