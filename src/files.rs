@@ -93,7 +93,10 @@ impl Explain for Fault {
                 "{}: is a symbolic link, and envshim replaces files, it does not write through links",
                 path.display()
             ),
-            Fault::Exists(path) => format!("{}: is there already, and is not overwritten", path.display()),
+            Fault::Exists(path) => format!(
+                "{}: is there already, and is not overwritten",
+                path.display()
+            ),
         }
     }
 

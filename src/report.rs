@@ -130,7 +130,9 @@ impl Report {
                 Level::Info => String::new(),
                 level => format!("{}: ", level.name()),
             };
-            let hint = hint.map_or(String::new(), |h| format!("envshim: hint: {}\n", one_line(h)));
+            let hint = hint.map_or(String::new(), |h| {
+                format!("envshim: hint: {}\n", one_line(h))
+            });
             format!("envshim: {word}{}\n{hint}", one_line(what))
         };
         // One write, so that lines of several processes do not mix; nobody to tell if it fails.

@@ -3,15 +3,15 @@
 use crate::failure::{Explain, Failure, Failures};
 use crate::format::naming;
 use crate::format::reference::{self, Reference};
-use crate::provider::{self, Answer, Found, PROVIDERS, Trouble, Value};
+use crate::provider::{self, Answer, Found, PROVIDERS, Row, Trouble, Value};
 use crate::resolve::plan::add;
-use crate::resolve::{Loaded, Query, View, manner};
+use crate::resolve::{Loaded, Place, Query, View, manner};
 use crate::settings::Settings;
 
 /// An import that was asked for.
 pub(crate) struct Import {
     shown: String,
-    scheme: String,
+    scheme: &'static str,
     query: usize,
     optional: bool,
     policy: naming::Policy,
@@ -30,7 +30,9 @@ impl Explain for Fault {
         match self {
             Fault::NotAReference => "is not a reference".to_owned(),
             Fault::UnknownScheme(scheme) => format!("there is no provider `{scheme}`"),
-            Fault::Loader(name) => format!("`{name}` makes a program load other code, and is refused from an import"),
+            Fault::Loader(name) => {
+                format!("`{name}` makes a program load other code, and is refused from an import")
+            }
             Fault::Nothing => "holds nothing to import".to_owned(),
         }
     }
@@ -38,11 +40,15 @@ impl Explain for Fault {
     fn hint(&self) -> Option<String> {
         Some(match self {
             Fault::NotAReference => "write scheme:name, as in file:app.json".to_owned(),
-            Fault::UnknownScheme(scheme) => match crate::failure::nearest(scheme, provider::schemes()) {
-                Some(near) => format!("did you mean {near}:?"),
-                None => format!("it is one of {}", provider::schemes().join(", ")),
-            },
-            Fault::Loader(name) => format!("remove it from the store, or write it yourself: {name}=... in .vault"),
+            Fault::UnknownScheme(scheme) => {
+                match crate::failure::nearest(scheme, provider::schemes()) {
+                    Some(near) => format!("did you mean {near}:?"),
+                    None => format!("it is one of {}", provider::schemes().join(", ")),
+                }
+            }
+            Fault::Loader(name) => {
+                format!("remove it from the store, or write it yourself: {name}=... in .vault")
+            }
             Fault::Nothing => "check the name; ?optional=1 allows that".to_owned(),
         })
     }
@@ -62,9 +68,9 @@ pub(crate) fn plan(
         let known = match read(text) {
             // What is no reference may be anything, also a secret: only its place is told.
             Err(failure) => Err(failure.at(&format!("import, item {}", n + 1))),
-            Ok(reference) => {
+            Ok((reference, row)) => {
                 let shown = format!("import {reference}");
-                one(reference, &shown, settings, queries).map_err(|failure| failure.at(&shown))
+                one(reference, row, &shown, settings, queries).map_err(|failure| failure.at(&shown))
             }
         };
         match known {
@@ -76,16 +82,17 @@ pub(crate) fn plan(
     imports
 }
 
-fn read(text: &str) -> Result<Reference, Failure> {
+fn read(text: &str) -> Result<(Reference, &'static Row), Failure> {
     let reference = reference::parse_exact(text).ok_or(Fault::NotAReference)??;
-    if provider::row(&reference.scheme).is_none() {
-        return Err(Fault::UnknownScheme(reference.scheme).into());
+    match provider::row(&reference.scheme) {
+        Some(row) => Ok((reference, row)),
+        None => Err(Fault::UnknownScheme(reference.scheme).into()),
     }
-    Ok(reference)
 }
 
 fn one(
     mut reference: Reference,
+    row: &Row,
     shown: &str,
     settings: &Settings,
     queries: &mut Vec<Query>,
@@ -93,8 +100,14 @@ fn one(
     let manner = manner(&mut reference, true)?;
     Ok(Import {
         shown: shown.to_owned(),
-        scheme: reference.scheme.clone(),
-        query: add(queries, Query { reference, import: true }),
+        scheme: row.scheme,
+        query: add(
+            queries,
+            Query {
+                reference,
+                import: true,
+            },
+        ),
         optional: manner.optional,
         policy: settings.names,
         prefix: settings.prefix.clone(),
@@ -102,7 +115,11 @@ fn one(
 }
 
 /// Variables out of the answers. A later import wins over an earlier one.
-pub(crate) fn collect(imports: Vec<Import>, answers: &[Option<Answer>], wrong: &mut Failures) -> Vec<Loaded> {
+pub(crate) fn collect(
+    imports: Vec<Import>,
+    answers: &[Option<Answer>],
+    wrong: &mut Failures,
+) -> Vec<Loaded> {
     let mut loaded: Vec<Loaded> = Vec::new();
     for import in imports {
         match variables(&import, answers.get(import.query).and_then(Option::as_ref)) {
@@ -113,7 +130,10 @@ pub(crate) fn collect(imports: Vec<Import>, answers: &[Option<Answer>], wrong: &
                 }
             }
             Err(failures) => {
-                let placed = failures.0.into_iter().map(|failure| failure.at(&import.shown));
+                let placed = failures
+                    .0
+                    .into_iter()
+                    .map(|failure| failure.at(&import.shown));
                 wrong.0.extend(placed);
             }
         }
@@ -125,10 +145,16 @@ fn variables(import: &Import, answer: Option<&Answer>) -> Result<Vec<Loaded>, Fa
     let found = match answer {
         Some(Ok(found)) => found,
         Some(Err(Trouble::Missing(_))) if import.optional => return Ok(Vec::new()),
-        Some(Err(Trouble::Missing(failure) | Trouble::Failed(failure))) => return Err(failure.clone().into()),
+        Some(Err(Trouble::Missing(failure) | Trouble::Failed(failure))) => {
+            return Err(failure.clone().into());
+        }
         None => return Ok(Vec::new()),
     };
-    let Found { value: Value::Several(fields), version } = found else {
+    let Found {
+        value: Value::Several(fields),
+        version,
+    } = found
+    else {
         return Ok(Vec::new());
     };
     if fields.is_empty() && !import.optional {
@@ -153,14 +179,16 @@ fn variables(import: &Import, answer: Option<&Answer>) -> Result<Vec<Loaded>, Fa
         loaded.push(Loaded {
             name,
             value: secret.duplicate(),
-            place: import.shown.clone(),
-            provider: import.scheme.clone(),
+            place: Place::Named(import.shown.clone()),
+            provider: import.scheme,
             version: version.clone(),
             as_file: false,
         });
     }
     let names = loaded.iter().map(|variable| variable.name.as_str());
     let pairs: Vec<(&str, &str)> = origins.into_iter().zip(names).collect();
-    wrong.0.extend(naming::clash(&pairs).into_iter().map(Failure::from));
+    wrong
+        .0
+        .extend(naming::clash(&pairs).into_iter().map(Failure::from));
     wrong.or(loaded)
 }

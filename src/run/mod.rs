@@ -4,7 +4,7 @@ mod check;
 
 mod files;
 
-use std::process::ExitCode;
+use std::ffi::OsString;
 
 use crate::cli::{self, Command, Invocation};
 use crate::environment::Environment;
@@ -17,11 +17,10 @@ use crate::settings::{self, Inherited, Misset, Settings};
 use crate::source::{self, Kind, document, dump};
 use crate::sys;
 
-/// Runs the command line of this process.
-pub fn run() -> ExitCode {
+/// Runs the command line of this process, whose first word is our own name. Returns the exit status.
+pub fn run(words: Vec<OsString>) -> u8 {
     sys::harden();
-    #[allow(clippy::disallowed_methods, reason = "the one place that reads the command line")]
-    let words = std::env::args_os().skip(1).collect();
+    let words = words.into_iter().skip(1).collect();
     let inherited = Inherited::of_this_process();
     let plain = Report::new(None, settings::logs_json(&inherited));
     let exit = match cli::read(words) {
@@ -29,9 +28,9 @@ pub fn run() -> ExitCode {
         Err(misuse) => Err(misuse.into()),
     };
     match exit {
-        Ok(None) => ExitCode::SUCCESS,
-        Ok(Some(exit)) => ExitCode::from(exit as u8),
-        Err(failures) => ExitCode::from(plain.failures(&failures) as u8),
+        Ok(None) => 0,
+        Ok(Some(exit)) => exit as u8,
+        Err(failures) => plain.failures(&failures) as u8,
     }
 }
 
@@ -90,7 +89,12 @@ fn start(settings: &mut Settings, report: &Report) -> Failures {
 
 fn prepare(settings: &mut Settings, report: &Report) -> Result<Environment, Failures> {
     let resolved = load(settings, report)?;
-    if settings.dump && matches!(resolved.choice.kind, Kind::Vault | Kind::Sealed | Kind::Environment) {
+    if settings.dump
+        && matches!(
+            resolved.choice.kind,
+            Kind::Vault | Kind::Sealed | Kind::Environment
+        )
+    {
         save(&resolved, report)?;
     }
     let count = for_the_program(&resolved).count();
@@ -102,7 +106,15 @@ fn prepare(settings: &mut Settings, report: &Report) -> Result<Environment, Fail
         _ => report.info(&format!("{count} variables from `{file}`")),
     }
     for line in &environment.lines {
-        report.debug(|| format!("{}: {} ({}, {})", line.name, line.decision.words(), line.place, line.provider));
+        report.debug(|| {
+            format!(
+                "{}: {} ({}, {})",
+                line.name,
+                line.decision.words(),
+                line.place.shown(&file),
+                line.provider
+            )
+        });
     }
     Ok(environment)
 }
@@ -127,12 +139,15 @@ fn write_dump(settings: &mut Settings, report: &Report) -> Ended {
 
 /// What was loaded, without the settings among it.
 fn for_the_program(resolved: &Resolved) -> impl Iterator<Item = &Loaded> {
-    resolved.loaded.iter().filter(|variable| variable.provider != resolve::SETTING)
+    resolved
+        .loaded
+        .iter()
+        .filter(|variable| variable.provider != resolve::SETTING)
 }
 
 fn save(resolved: &Resolved, report: &Report) -> Result<(), Failure> {
-    let variables =
-        for_the_program(resolved).map(|variable| (variable.name.as_str(), &variable.value, variable.as_file));
+    let variables = for_the_program(resolved)
+        .map(|variable| (variable.name.as_str(), &variable.value, variable.as_file));
     let (path, differences) = dump::write(&resolved.choice.folder, variables)?;
     report.info(&format!("wrote `{}`", path.display()));
     for difference in differences {
@@ -162,6 +177,9 @@ impl Explain for NoTopic {
     }
     fn hint(&self) -> Option<String> {
         let names: Vec<&str> = cli::COMMANDS.iter().map(|row| row.name).collect();
-        Some(format!("there is help for options, references, {}", names.join(", ")))
+        Some(format!(
+            "there is help for options, references, {}",
+            names.join(", ")
+        ))
     }
 }

@@ -15,10 +15,22 @@ mod bad_input;
 
 mod command_line;
 
+mod dotenv;
+
 mod entries;
 
 mod environment;
 
+mod exit_status;
+
 mod json;
 
 mod precedence;
+
+mod prompts;
+
+mod sealed;
+
+mod signals;
+
+mod transparency;

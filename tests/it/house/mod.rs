@@ -1,7 +1,10 @@
 //! The one helper folder: a fluent way to start the real binary in a folder of its own, and the
 //! answer as a user sees it.
 
+pub mod namespace;
+pub mod probe;
 pub mod program;
+pub mod pty;
 
 use std::ffi::{OsStr, OsString};
 use std::io::Write;
