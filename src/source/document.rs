@@ -103,7 +103,7 @@ pub fn read(
             name: binding.name,
             value,
             line: binding.line,
-            as_file: false,
+            as_file: binding.as_file,
         });
     }
     if wrong.0.is_empty() && entries.iter().all(|entry| entry.value.is_none()) {

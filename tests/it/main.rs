@@ -17,6 +17,8 @@ mod command_line;
 
 mod dotenv;
 
+mod dump;
+
 mod entries;
 
 mod environment;
