@@ -44,7 +44,9 @@ fn sources() -> Vec<(PathBuf, String, String)> {
 /// The rooms in the order of their `mod` lines.
 fn rooms() -> Vec<String> {
     let text = std::fs::read_to_string(repository().join("src/lib.rs")).unwrap();
-    let lines = text.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'));
+    let lines = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'));
     lines.map(str::to_owned).collect()
 }
 
@@ -53,7 +55,12 @@ fn imported(line: &str) -> Vec<String> {
     let code = line.split("//").next().unwrap_or("");
     let paths = code.split("crate::").skip(1);
     paths
-        .map(|path| path.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or("").to_owned())
+        .map(|path| {
+            path.split(|c: char| !c.is_alphanumeric() && c != '_')
+                .next()
+                .unwrap_or("")
+                .to_owned()
+        })
         .filter(|room| !room.is_empty())
         .collect()
 }
@@ -65,11 +72,17 @@ fn a_room_uses_only_rooms_above_it() {
     let height: BTreeMap<&str, usize> = rooms.iter().map(String::as_str).zip(0..).collect();
     let mut wrong = Vec::new();
     for (path, room, text) in sources() {
-        let Some(own) = height.get(room.as_str()) else { continue };
+        let Some(own) = height.get(room.as_str()) else {
+            continue;
+        };
         for (number, line) in text.lines().enumerate() {
             for other in imported(line) {
                 if height.get(other.as_str()).is_some_and(|other| other > own) {
-                    wrong.push(format!("{}:{}: {room} uses {other}", path.display(), number + 1));
+                    wrong.push(format!(
+                        "{}:{}: {room} uses {other}",
+                        path.display(),
+                        number + 1
+                    ));
                 }
             }
         }
@@ -83,17 +96,27 @@ fn a_room_uses_only_rooms_above_it() {
 fn unsafe_has_one_owner() {
     let mut count = 0;
     for (path, room, text) in sources() {
-        let code = text.lines().map(|line| line.split("//").next().unwrap_or(""));
+        let code = text
+            .lines()
+            .map(|line| line.split("//").next().unwrap_or(""));
         let tests = text.find("#[cfg(test)]").unwrap_or(text.len());
         let mut at = 0;
         let mut here = 0;
         for line in code {
-            if at < tests && (line.contains("unsafe {") || line.contains("unsafe fn") || line.contains("unsafe impl")) {
+            if at < tests
+                && (line.contains("unsafe {")
+                    || line.contains("unsafe fn")
+                    || line.contains("unsafe impl"))
+            {
                 here += 1;
             }
             at += line.len() + 1;
         }
-        assert!(here == 0 || room == "sys" || room == "main", "{}: unsafe outside of sys", path.display());
+        assert!(
+            here == 0 || room == "sys" || room == "main",
+            "{}: unsafe outside of sys",
+            path.display()
+        );
         count += here;
     }
     // Raised only with a reason: start and signals 10, terminal 3, allocator 11, look-ups 2, entry 2.
@@ -115,8 +138,17 @@ fn long_files_give_their_reason() {
 #[test]
 fn secrets_are_exposed_where_that_is_the_work() {
     let work = [
-        "secret", "files", "format", "credential", "provider", "resolve", "environment", "sealed", "prompt",
-        "http", "source",
+        "secret",
+        "files",
+        "format",
+        "credential",
+        "provider",
+        "resolve",
+        "environment",
+        "sealed",
+        "prompt",
+        "http",
+        "source",
     ];
     let mut elsewhere = BTreeMap::new();
     for (_, room, text) in sources() {
@@ -129,7 +161,10 @@ fn secrets_are_exposed_where_that_is_the_work() {
     let known = BTreeMap::from([("run".to_owned(), 6)]);
     for (room, count) in elsewhere {
         let most = known.get(&room).copied().unwrap_or(0);
-        assert!(count <= most, "{room}: {count} times `.expose()`, known are {most}");
+        assert!(
+            count <= most,
+            "{room}: {count} times `.expose()`, known are {most}"
+        );
     }
 }
 
@@ -144,12 +179,23 @@ fn the_table_of_providers_is_sound() {
     let mut settings = BTreeMap::new();
     for row in PROVIDERS {
         let parsed = reference::parse_exact(row.example);
-        let example = parsed.and_then(Result::ok).unwrap_or_else(|| panic!("{}: {}", row.scheme, row.example));
+        let example = parsed
+            .and_then(Result::ok)
+            .unwrap_or_else(|| panic!("{}: {}", row.scheme, row.example));
         assert_eq!(example.scheme, row.scheme);
         for setting in row.settings {
-            assert!(!setting.doc.is_empty(), "{} is not documented", setting.name);
+            assert!(
+                !setting.doc.is_empty(),
+                "{} is not documented",
+                setting.name
+            );
             let known = settings.insert(setting.name, row.scheme);
-            assert!(known.is_none(), "{} belongs to {known:?} and {}", setting.name, row.scheme);
+            assert!(
+                known.is_none(),
+                "{} belongs to {known:?} and {}",
+                setting.name,
+                row.scheme
+            );
         }
     }
 }
@@ -177,8 +223,17 @@ fn the_readme_agrees_with_the_tables() {
         }
     }
     let manifest = std::fs::read_to_string(repository().join("Cargo.toml")).unwrap();
-    let normal = manifest.split("[dependencies]").nth(1).unwrap().split("\n[").next().unwrap();
-    for line in normal.lines().filter(|line| line.contains(" = ") && !line.starts_with('#')) {
+    let normal = manifest
+        .split("[dependencies]")
+        .nth(1)
+        .unwrap()
+        .split("\n[")
+        .next()
+        .unwrap();
+    for line in normal
+        .lines()
+        .filter(|line| line.contains(" = ") && !line.starts_with('#'))
+    {
         wants(format!("`{}`", line.split(' ').next().unwrap()));
     }
     assert!(missing.is_empty(), "README.md lacks {}", missing.join(", "));
@@ -193,7 +248,9 @@ fn the_project_speaks_of_itself_alone() {
         .expect("git");
     let home = std::env::var("HOME").unwrap_or_default();
     for name in String::from_utf8(output.stdout).unwrap().lines() {
-        let Ok(text) = std::fs::read_to_string(repository().join(name)) else { continue };
+        let Ok(text) = std::fs::read_to_string(repository().join(name)) else {
+            continue;
+        };
         assert!(
             home.len() < 3 || !text.contains(&format!("{home}/")),
             "{name} names a path of this machine"

@@ -145,8 +145,12 @@ mod tests {
                 .any(|(block, ..)| ARENA.offset(*block).is_none()),
             "{SIZE} bytes were enough"
         );
-        let ours = blocks.iter().find(|(block, ..)| ARENA.offset(*block).is_some());
-        let (ours, length) = ours.map(|(block, layout, _)| (*block, layout.size())).unwrap();
+        let ours = blocks
+            .iter()
+            .find(|(block, ..)| ARENA.offset(*block).is_some());
+        let (ours, length) = ours
+            .map(|(block, layout, _)| (*block, layout.size()))
+            .unwrap();
         for (block, layout, mark) in blocks {
             // SAFETY: the block is that long.
             let bytes = unsafe { std::slice::from_raw_parts(block, layout.size()) };

@@ -11,11 +11,23 @@
 
 mod house;
 
+mod bad_input;
+
+mod command_line;
+
 mod dotenv;
+
+mod dump;
+
+mod entries;
+
+mod environment;
 
 mod exit_status;
 
 mod json;
+
+mod precedence;
 
 mod prompts;
 

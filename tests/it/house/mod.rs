@@ -3,6 +3,7 @@
 
 pub mod namespace;
 pub mod probe;
+pub mod program;
 pub mod pty;
 
 use std::ffi::{OsStr, OsString};
