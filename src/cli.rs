@@ -47,13 +47,55 @@ pub struct CommandRow {
 
 /// Every command.
 pub static COMMANDS: &[CommandRow] = &[
-    row(Command::Run, "run", "-- program ...", 0, "load the secrets and become the program (the word may be left out)"),
-    row(Command::Check, "check", "[-- program ...]", 0, "everything but the start: what is set, from where, and why; no values"),
-    row(Command::Dump, "dump", "", 0, "load, and write .env.dump for starts without network"),
-    row(Command::Seal, "seal", "[FILE]", 1, "encrypt .vault into .vault.enc"),
-    row(Command::Open, "open", "[FILE]", 1, "print what .vault.enc holds"),
-    row(Command::Keygen, "keygen", "", 0, "make a key for --key-file"),
-    row(Command::Help, "help", "[COMMAND|options]", 1, "explain a command, or list all options"),
+    row(
+        Command::Run,
+        "run",
+        "-- program ...",
+        0,
+        "load the secrets and become the program (the word may be left out)",
+    ),
+    row(
+        Command::Check,
+        "check",
+        "[-- program ...]",
+        0,
+        "everything but the start: what is set, from where, and why; no values",
+    ),
+    row(
+        Command::Dump,
+        "dump",
+        "",
+        0,
+        "load, and write .env.dump for starts without network",
+    ),
+    row(
+        Command::Seal,
+        "seal",
+        "[FILE]",
+        1,
+        "encrypt .vault into .vault.enc",
+    ),
+    row(
+        Command::Open,
+        "open",
+        "[FILE]",
+        1,
+        "print what .vault.enc holds",
+    ),
+    row(
+        Command::Keygen,
+        "keygen",
+        "",
+        0,
+        "make a key for --key-file",
+    ),
+    row(
+        Command::Help,
+        "help",
+        "[COMMAND|options]",
+        1,
+        "explain a command, or list all options",
+    ),
     row(Command::Version, "version", "", 0, "print the version"),
 ];
 
@@ -64,7 +106,13 @@ const fn row(
     most: usize,
     doc: &'static str,
 ) -> CommandRow {
-    CommandRow { command, name, words, most, doc }
+    CommandRow {
+        command,
+        name,
+        words,
+        most,
+        doc,
+    }
 }
 
 /// One row of the table of options.
@@ -85,41 +133,242 @@ pub struct Opt {
 
 const LOAD: &[Command] = &[Command::Run, Command::Check, Command::Dump];
 const START: &[Command] = &[Command::Run, Command::Check];
-const OPENERS: &[Command] = &[Command::Run, Command::Check, Command::Dump, Command::Seal, Command::Open];
+const OPENERS: &[Command] = &[
+    Command::Run,
+    Command::Check,
+    Command::Dump,
+    Command::Seal,
+    Command::Open,
+];
 const ALL: &[Command] = &[
-    Command::Run, Command::Check, Command::Dump, Command::Seal,
-    Command::Open, Command::Keygen, Command::Help, Command::Version,
+    Command::Run,
+    Command::Check,
+    Command::Dump,
+    Command::Seal,
+    Command::Open,
+    Command::Keygen,
+    Command::Help,
+    Command::Version,
 ];
 
 /// Every option. `settings` reads them by these names.
 pub static OPTIONS: &[Opt] = &[
-    opt("dir", Some("DIR"), "the folder with the files (default: `.` if it holds one, else `config`)", OPENERS, false, true),
-    opt("password-file", Some("FILE"), "the password of .vault.enc", OPENERS, false, true),
-    opt("key-file", Some("FILE"), "a key made by keygen, instead of a password", OPENERS, false, true),
-    opt("max-age", Some("AGE"), "pass over a .env.dump older than this (30m, 1h, 2d)", LOAD, false, true),
-    opt("optional", None, "start the program even if there is no source at all", LOAD, false, true),
-    opt("override", None, "loaded values win over variables that are already set", START, true, true),
-    opt("pass", Some("NAMES"), "hand these on, which envshim would keep from the program", START, true, true),
-    opt("scrub", Some("NAMES"), "keep these from the program", START, true, false),
-    opt("pristine", None, "drop every inherited variable but the usual few (and --pass)", START, true, false),
-    opt("reload", None, "load even if secrets_loaded=1 says that it was done", LOAD, false, false),
-    opt("dump", None, "also write .env.dump after loading", &[Command::Run], true, false),
-    opt("import", Some("REFS"), "secrets whose every field becomes a variable", LOAD, true, false),
-    opt("names", Some("RULE"), "names of imported variables: upper or keep", LOAD, true, false),
-    opt("prefix", Some("TEXT"), "put before the names of imported variables", LOAD, true, false),
-    opt("resolve-env", None, "also resolve references in inherited variables", START, false, false),
-    opt("file-env", Some("NAMES"), "set NAME from the file that NAME_FILE names, as Docker's images do", START, false, false),
-    opt("file-owner", Some("UID[:GID]"), "owner of ?as=file memory files, for programs that drop root", START, true, false),
-    opt("arg0", Some("NAME"), "the name the program sees as its own", &[Command::Run], false, false),
-    opt("timeout", Some("TIME"), "limit for the whole load (default 30s)", LOAD, false, true),
-    opt("strict", None, "warnings about readable files are errors", OPENERS, false, false),
-    opt("salt-file", Some("FILE"), "the salt beside an old Fernet .vault.enc", OPENERS, false, false),
-    opt("json", None, "the table of check as JSON", &[Command::Check], false, false),
-    opt("fresh", None, "seal anew: the old passwords and keys no longer open the file", &[Command::Seal], false, false),
-    opt("remove-plain", None, "delete .vault once .vault.enc is proved to open", &[Command::Seal], false, false),
-    opt("log", Some("LEVEL"), "error, warn, info or debug (default: info on a terminal, else warn)", ALL, false, true),
-    opt("log-format", Some("FORMAT"), "text or json", ALL, false, false),
-    opt("help", None, "this help; with a command, that command's", ALL, false, false),
+    opt(
+        "dir",
+        Some("DIR"),
+        "the folder with the files (default: `.` if it holds one, else `config`)",
+        OPENERS,
+        false,
+        true,
+    ),
+    opt(
+        "password-file",
+        Some("FILE"),
+        "the password of .vault.enc",
+        OPENERS,
+        false,
+        true,
+    ),
+    opt(
+        "key-file",
+        Some("FILE"),
+        "a key made by keygen, instead of a password",
+        OPENERS,
+        false,
+        true,
+    ),
+    opt(
+        "max-age",
+        Some("AGE"),
+        "pass over a .env.dump older than this (30m, 1h, 2d)",
+        LOAD,
+        false,
+        true,
+    ),
+    opt(
+        "optional",
+        None,
+        "start the program even if there is no source at all",
+        LOAD,
+        false,
+        true,
+    ),
+    opt(
+        "override",
+        None,
+        "loaded values win over variables that are already set",
+        START,
+        true,
+        true,
+    ),
+    opt(
+        "pass",
+        Some("NAMES"),
+        "hand these on, which envshim would keep from the program",
+        START,
+        true,
+        true,
+    ),
+    opt(
+        "scrub",
+        Some("NAMES"),
+        "keep these from the program",
+        START,
+        true,
+        false,
+    ),
+    opt(
+        "pristine",
+        None,
+        "drop every inherited variable but the usual few (and --pass)",
+        START,
+        true,
+        false,
+    ),
+    opt(
+        "reload",
+        None,
+        "load even if secrets_loaded=1 says that it was done",
+        LOAD,
+        false,
+        false,
+    ),
+    opt(
+        "dump",
+        None,
+        "also write .env.dump after loading",
+        &[Command::Run],
+        true,
+        false,
+    ),
+    opt(
+        "import",
+        Some("REFS"),
+        "secrets whose every field becomes a variable",
+        LOAD,
+        true,
+        false,
+    ),
+    opt(
+        "names",
+        Some("RULE"),
+        "names of imported variables: upper or keep",
+        LOAD,
+        true,
+        false,
+    ),
+    opt(
+        "prefix",
+        Some("TEXT"),
+        "put before the names of imported variables",
+        LOAD,
+        true,
+        false,
+    ),
+    opt(
+        "resolve-env",
+        None,
+        "also resolve references in inherited variables",
+        START,
+        false,
+        false,
+    ),
+    opt(
+        "file-env",
+        Some("NAMES"),
+        "set NAME from the file that NAME_FILE names, as Docker's images do",
+        START,
+        false,
+        false,
+    ),
+    opt(
+        "file-owner",
+        Some("UID[:GID]"),
+        "owner of ?as=file memory files, for programs that drop root",
+        START,
+        true,
+        false,
+    ),
+    opt(
+        "arg0",
+        Some("NAME"),
+        "the name the program sees as its own",
+        &[Command::Run],
+        false,
+        false,
+    ),
+    opt(
+        "timeout",
+        Some("TIME"),
+        "limit for the whole load (default 30s)",
+        LOAD,
+        false,
+        true,
+    ),
+    opt(
+        "strict",
+        None,
+        "warnings about readable files are errors",
+        OPENERS,
+        false,
+        false,
+    ),
+    opt(
+        "salt-file",
+        Some("FILE"),
+        "the salt beside an old Fernet .vault.enc",
+        OPENERS,
+        false,
+        false,
+    ),
+    opt(
+        "json",
+        None,
+        "the table of check as JSON",
+        &[Command::Check],
+        false,
+        false,
+    ),
+    opt(
+        "fresh",
+        None,
+        "seal anew: the old passwords and keys no longer open the file",
+        &[Command::Seal],
+        false,
+        false,
+    ),
+    opt(
+        "remove-plain",
+        None,
+        "delete .vault once .vault.enc is proved to open",
+        &[Command::Seal],
+        false,
+        false,
+    ),
+    opt(
+        "log",
+        Some("LEVEL"),
+        "error, warn, info or debug (default: info on a terminal, else warn)",
+        ALL,
+        false,
+        true,
+    ),
+    opt(
+        "log-format",
+        Some("FORMAT"),
+        "text or json",
+        ALL,
+        false,
+        false,
+    ),
+    opt(
+        "help",
+        None,
+        "this help; with a command, that command's",
+        ALL,
+        false,
+        false,
+    ),
     opt("version", None, "print the version", ALL, false, false),
 ];
 
@@ -131,13 +380,23 @@ const fn opt(
     in_file: bool,
     common: bool,
 ) -> Opt {
-    Opt { name, value, doc, commands, in_file, common }
+    Opt {
+        name,
+        value,
+        doc,
+        commands,
+        in_file,
+        common,
+    }
 }
 
 impl Opt {
     /// `ENVSHIM_NAME`.
     pub fn variable(&self) -> String {
-        format!("ENVSHIM_{}", self.name.to_ascii_uppercase().replace('-', "_"))
+        format!(
+            "ENVSHIM_{}",
+            self.name.to_ascii_uppercase().replace('-', "_")
+        )
     }
 }
 
@@ -189,7 +448,9 @@ impl Explain for Misuse {
             }
             Misuse::NoValue(option, value) => format!("--{option} lacks its {value}"),
             Misuse::BadSwitch(option) => format!("--{option} is a switch: it takes yes or no"),
-            Misuse::ExtraWord(command, word) => format!("`{command}` does not take the word `{word}`"),
+            Misuse::ExtraWord(command, word) => {
+                format!("`{command}` does not take the word `{word}`")
+            }
             Misuse::ForeignProgram(command) => format!("`{command}` does not start a program"),
             Misuse::NoProgram => "there is no program after `--`".to_owned(),
             Misuse::Nothing => "nothing to do".to_owned(),
@@ -201,7 +462,10 @@ impl Explain for Misuse {
             Misuse::UnknownCommand(words) => {
                 let word = words.first().map_or("", String::as_str);
                 match nearest(word, COMMANDS.iter().map(|row| row.name)) {
-                    Some(near) => format!("did you mean `envshim {near}`? To start a program: envshim -- {}", sample(words)),
+                    Some(near) => format!(
+                        "did you mean `envshim {near}`? To start a program: envshim -- {}",
+                        sample(words)
+                    ),
                     None => format!("to start a program, write: envshim -- {}", sample(words)),
                 }
             }
@@ -209,13 +473,20 @@ impl Explain for Misuse {
                 let bare = name.trim_start_matches('-');
                 match nearest(bare, OPTIONS.iter().map(|o| o.name)) {
                     Some(near) => format!("did you mean --{near}?"),
-                    None => "envshim help options lists them; the program's own options go behind `--`".to_owned(),
+                    None => {
+                        "envshim help options lists them; the program's own options go behind `--`"
+                            .to_owned()
+                    }
                 }
             }
             Misuse::ForeignOption(option, _) => {
                 let takers: Vec<_> = COMMANDS
                     .iter()
-                    .filter(|row| OPTIONS.iter().any(|o| o.name == *option && o.commands.contains(&row.command)))
+                    .filter(|row| {
+                        OPTIONS
+                            .iter()
+                            .any(|o| o.name == *option && o.commands.contains(&row.command))
+                    })
                     .map(|row| format!("`{}`", row.name))
                     .collect();
                 format!("it belongs to {}", takers.join(", "))
@@ -237,7 +508,11 @@ fn sample(words: &[String]) -> String {
         .map(String::as_str)
         .take_while(|word| !word.starts_with('-'))
         .collect();
-    let more = if shown.len() < words.len() { " ..." } else { "" };
+    let more = if shown.len() < words.len() {
+        " ..."
+    } else {
+        ""
+    };
     format!("{}{more}", shown.join(" "))
 }
 
@@ -258,7 +533,9 @@ pub fn read(words: Vec<OsString>) -> Result<Invocation, Misuse> {
             // An unknown command is a program somebody forgot the `--` for: its words are not ours.
             if plain.len() == 1 && command_row(word).is_none() {
                 let all = std::iter::once(word).chain(rest);
-                return Err(Misuse::UnknownCommand(all.map(|w| w.to_string_lossy().into_owned()).collect()));
+                return Err(Misuse::UnknownCommand(
+                    all.map(|w| w.to_string_lossy().into_owned()).collect(),
+                ));
             }
             continue;
         }
@@ -280,7 +557,12 @@ pub fn read(words: Vec<OsString>) -> Result<Invocation, Misuse> {
     if named.is_some() {
         plain.remove(0);
     }
-    let invocation = Invocation { command, options, words: plain, program };
+    let invocation = Invocation {
+        command,
+        options,
+        words: plain,
+        program,
+    };
     invocation.checked(cut.is_some())
 }
 
@@ -298,7 +580,10 @@ impl Invocation {
             }
         }
         if let Some(extra) = self.words.get(row.most) {
-            return Err(Misuse::ExtraWord(row.name, extra.to_string_lossy().into_owned()));
+            return Err(Misuse::ExtraWord(
+                row.name,
+                extra.to_string_lossy().into_owned(),
+            ));
         }
         match self.command {
             Command::Run if self.program.is_empty() => Err(Misuse::NoProgram),
@@ -320,7 +605,10 @@ fn option<'a>(
 ) -> Result<(&'static Opt, Option<OsString>), Misuse> {
     let bytes = word.as_bytes();
     let (name, joined) = match bytes.iter().position(|b| *b == b'=') {
-        Some(at) => (&bytes[..at], Some(OsString::from_vec(bytes[at + 1..].to_vec()))),
+        Some(at) => (
+            &bytes[..at],
+            Some(OsString::from_vec(bytes[at + 1..].to_vec())),
+        ),
         None => (bytes, None),
     };
     // Only the name: the value behind `=` may be anything.
@@ -330,7 +618,10 @@ fn option<'a>(
         b"-V" => b"version",
         long => long.strip_prefix(b"--").ok_or_else(unknown)?,
     };
-    let found = OPTIONS.iter().find(|o| o.name.as_bytes() == bare).ok_or_else(unknown)?;
+    let found = OPTIONS
+        .iter()
+        .find(|o| o.name.as_bytes() == bare)
+        .ok_or_else(unknown)?;
     match (found.value, joined) {
         (None, joined) => Ok((found, joined)),
         (Some(_), Some(value)) => Ok((found, Some(value))),
@@ -349,15 +640,28 @@ pub fn help(topic: Option<&str>) -> Option<String> {
             let mut text = String::from(
                 "Every option is also a variable; those marked * may stand in .vault too.\n\n",
             );
-            for o in OPTIONS.iter().filter(|o| !["help", "version"].contains(&o.name)) {
+            for o in OPTIONS
+                .iter()
+                .filter(|o| !["help", "version"].contains(&o.name))
+            {
                 let mark = if o.in_file { "*" } else { " " };
-                text.push_str(&format!("{:<27}{mark} {}\n    {}\n", usage(o), o.variable(), o.doc));
+                text.push_str(&format!(
+                    "{:<27}{mark} {}\n    {}\n",
+                    usage(o),
+                    o.variable(),
+                    o.doc
+                ));
             }
             Some(text)
         }
         Some(topic) => {
             let row = COMMANDS.iter().find(|row| row.name == topic)?;
-            let mut text = format!("envshim {} [options] {}\n\n{}\n\n", row.name, row.words, sentence(row.doc));
+            let mut text = format!(
+                "envshim {} [options] {}\n\n{}\n\n",
+                row.name,
+                row.words,
+                sentence(row.doc)
+            );
             for o in OPTIONS.iter().filter(|o| o.commands.contains(&row.command)) {
                 text.push_str(&format!("  {:<24} {}\n", usage(o), o.doc));
             }
@@ -371,11 +675,16 @@ fn first_screen() -> String {
         "envshim loads secrets into the environment and becomes your program.\n\n\
          envshim [options] -- program ...\n",
     );
-    for row in COMMANDS.iter().filter(|row| row.command != Command::Run && row.command != Command::Version) {
+    for row in COMMANDS
+        .iter()
+        .filter(|row| row.command != Command::Run && row.command != Command::Version)
+    {
         let usage = format!("{} {}", row.name, row.words);
         text.push_str(&format!("envshim {:<26}{}\n", usage, row.doc));
     }
-    text.push_str("\nThe first one found in the folder decides: .env.dump, .vault, .vault.enc.\n\n");
+    text.push_str(
+        "\nThe first one found in the folder decides: .env.dump, .vault, .vault.enc.\n\n",
+    );
     for o in OPTIONS.iter().filter(|o| o.common) {
         text.push_str(&format!("  {:<22}{}\n", usage(o), o.doc));
     }
@@ -431,34 +740,85 @@ mod tests {
             ("seal --help", Command::Help),
             ("-V", Command::Version),
         ] {
-            assert_eq!(read(words(line)).map(|i| i.command).ok(), Some(command), "{line}");
+            assert_eq!(
+                read(words(line)).map(|i| i.command).ok(),
+                Some(command),
+                "{line}"
+            );
         }
     }
 
     #[test]
     fn mistakes_say_what_to_write() {
         for (line, what, hint) in [
-            ("python x.py", "`python` is not a command of envshim", "to start a program, write: envshim -- python x.py"),
-            ("python --token s3cr3t", "`python` is not a command of envshim", "to start a program, write: envshim -- python ..."),
-            ("chekc", "`chekc` is not a command of envshim", "did you mean `envshim check`? To start a program: envshim -- chekc"),
-            ("--drr x -- p", "there is no option `--drr`", "did you mean --dir?"),
-            ("--passwordd=s3cr3t -- p", "there is no option `--passwordd`", "envshim help options lists them; the program's own options go behind `--`"),
+            (
+                "python x.py",
+                "`python` is not a command of envshim",
+                "to start a program, write: envshim -- python x.py",
+            ),
+            (
+                "python --token s3cr3t",
+                "`python` is not a command of envshim",
+                "to start a program, write: envshim -- python ...",
+            ),
+            (
+                "chekc",
+                "`chekc` is not a command of envshim",
+                "did you mean `envshim check`? To start a program: envshim -- chekc",
+            ),
+            (
+                "--drr x -- p",
+                "there is no option `--drr`",
+                "did you mean --dir?",
+            ),
+            (
+                "--passwordd=s3cr3t -- p",
+                "there is no option `--passwordd`",
+                "envshim help options lists them; the program's own options go behind `--`",
+            ),
             ("--dir", "--dir lacks its DIR", "write --dir DIR"),
-            ("keygen --json", "`keygen` does not take --json", "it belongs to `check`"),
-            ("check extra", "`check` does not take the word `extra`", "envshim help check shows what it takes"),
-            ("keygen -- x", "`keygen` does not start a program", "to start a program, write: envshim -- program"),
-            ("--", "there is no program after `--`", "write: envshim -- python manage.py runserver"),
-            ("", "nothing to do", "write: envshim -- program, or envshim --help"),
+            (
+                "keygen --json",
+                "`keygen` does not take --json",
+                "it belongs to `check`",
+            ),
+            (
+                "check extra",
+                "`check` does not take the word `extra`",
+                "envshim help check shows what it takes",
+            ),
+            (
+                "keygen -- x",
+                "`keygen` does not start a program",
+                "to start a program, write: envshim -- program",
+            ),
+            (
+                "--",
+                "there is no program after `--`",
+                "write: envshim -- python manage.py runserver",
+            ),
+            (
+                "",
+                "nothing to do",
+                "write: envshim -- program, or envshim --help",
+            ),
         ] {
             let misuse = read(words(line)).err().unwrap_or_else(|| panic!("{line}"));
-            assert_eq!((misuse.what().as_str(), misuse.hint().as_deref()), (what, Some(hint)));
+            assert_eq!(
+                (misuse.what().as_str(), misuse.hint().as_deref()),
+                (what, Some(hint))
+            );
         }
     }
 
     #[test]
     fn the_tables_are_sound() {
         let screen = help(None).unwrap();
-        assert!(screen.lines().count() <= 24, "{} lines", screen.lines().count());
+        assert!(
+            screen.lines().count() <= 24,
+            "{} lines",
+            screen.lines().count()
+        );
         for line in screen.lines() {
             assert!(line.chars().count() <= 100, "{line}");
         }

@@ -39,7 +39,7 @@ impl Inherited {
 
     /// Names and values of the strings that have both.
     pub fn pairs(&self) -> impl Iterator<Item = (&'static [u8], &'static [u8])> {
-        self.0.iter().filter_map(|string| pair(string))
+        self.0.iter().filter_map(|string| split(string))
     }
 
     /// The value of a variable; the first one counts, as `getenv` has it.
@@ -51,7 +51,7 @@ impl Inherited {
 }
 
 /// `NAME` and `value` of an environment string.
-pub fn pair(string: &'static CStr) -> Option<(&'static [u8], &'static [u8])> {
+pub fn split(string: &CStr) -> Option<(&[u8], &[u8])> {
     let bytes = string.to_bytes();
     let equals = bytes.iter().position(|b| *b == b'=')?;
     let (name, value) = bytes.split_at(equals);
@@ -197,7 +197,10 @@ impl Settings {
             remove_plain: false,
             log: None,
             log_json: false,
-            credentials: Credentials { prompt: true, ..Credentials::default() },
+            credentials: Credentials {
+                prompt: true,
+                ..Credentials::default()
+            },
             inherited,
             decided: Vec::new(),
         };
@@ -221,7 +224,9 @@ impl Settings {
                 Some(option) if settings.decided.contains(&option.name) => {}
                 Some(option) => {
                     settings.decided.push(option.name);
-                    if let Err(misset) = settings.apply(option, OsStr::from_bytes(value), Origin::Environment) {
+                    if let Err(misset) =
+                        settings.apply(option, OsStr::from_bytes(value), Origin::Environment)
+                    {
                         wrong.0.push(misset.into());
                     }
                 }
@@ -260,7 +265,11 @@ impl Settings {
             .value("CREDENTIALS_DIRECTORY")
             .filter(|value| !value.is_empty())
             .map(|value| PathBuf::from(OsStr::from_bytes(value)));
-        let (password, key, old) = (secret("ENVSHIM_PASSWORD"), secret("ENVSHIM_KEY"), secret(ENCRYPTION_KEY));
+        let (password, key, old) = (
+            secret("ENVSHIM_PASSWORD"),
+            secret("ENVSHIM_KEY"),
+            secret(ENCRYPTION_KEY),
+        );
         self.credentials.password = password;
         self.credentials.key = key;
         self.credentials.encryption_key = old;
@@ -280,16 +289,35 @@ impl Settings {
             "key-file" => self.credentials.key_file = Some(value.into()),
             "salt-file" => self.credentials.salt_file = Some(value.into()),
             "arg0" => self.arg0 = Some(value.to_owned()),
-            "max-age" => self.max_age = Some(text.and_then(parse_duration).ok_or_else(|| wrong("a time such as 30m, 1h or 2d"))?),
+            "max-age" => {
+                self.max_age = Some(
+                    text.and_then(parse_duration)
+                        .ok_or_else(|| wrong("a time such as 30m, 1h or 2d"))?,
+                )
+            }
             "timeout" => {
-                let limit = text.and_then(parse_duration).filter(|limit| !limit.is_zero());
+                let limit = text
+                    .and_then(parse_duration)
+                    .filter(|limit| !limit.is_zero());
                 self.timeout = limit.ok_or_else(|| wrong("a time such as 10s or 1m"))?;
             }
-            "pass" => self.pass.extend(list(text).ok_or_else(|| wrong("NAME,NAME"))?),
-            "scrub" => self.scrub.extend(list(text).ok_or_else(|| wrong("NAME,NAME"))?),
-            "file-env" => self.file_env.extend(list(text).ok_or_else(|| wrong("NAME,NAME"))?),
-            "import" => self.import.extend(list(text).ok_or_else(|| wrong("scheme:name,scheme:name"))?),
-            "prefix" => self.prefix = text.ok_or_else(|| wrong("letters, digits and `_`"))?.to_owned(),
+            "pass" => self
+                .pass
+                .extend(list(text).ok_or_else(|| wrong("NAME,NAME"))?),
+            "scrub" => self
+                .scrub
+                .extend(list(text).ok_or_else(|| wrong("NAME,NAME"))?),
+            "file-env" => self
+                .file_env
+                .extend(list(text).ok_or_else(|| wrong("NAME,NAME"))?),
+            "import" => self
+                .import
+                .extend(list(text).ok_or_else(|| wrong("scheme:name,scheme:name"))?),
+            "prefix" => {
+                self.prefix = text
+                    .ok_or_else(|| wrong("letters, digits and `_`"))?
+                    .to_owned()
+            }
             "names" => {
                 self.names = match text {
                     Some("upper") => Policy::Upper,
@@ -297,8 +325,18 @@ impl Settings {
                     _ => return Err(wrong("upper or keep")),
                 }
             }
-            "file-owner" => self.file_owner = Some(text.and_then(owner).ok_or_else(|| wrong("numbers, as in 1000 or 1000:1000"))?),
-            "log" => self.log = Some(text.and_then(Level::parse).ok_or_else(|| wrong("error, warn, info or debug"))?),
+            "file-owner" => {
+                self.file_owner = Some(
+                    text.and_then(owner)
+                        .ok_or_else(|| wrong("numbers, as in 1000 or 1000:1000"))?,
+                )
+            }
+            "log" => {
+                self.log = Some(
+                    text.and_then(Level::parse)
+                        .ok_or_else(|| wrong("error, warn, info or debug"))?,
+                )
+            }
             "log-format" => {
                 self.log_json = match text {
                     Some("json") => true,
@@ -338,7 +376,10 @@ fn switch(text: &str) -> Option<bool> {
 
 /// Names between commas; blanks around them do not count.
 fn list(text: Option<&str>) -> Option<Vec<String>> {
-    let names = text?.split(',').map(str::trim).filter(|name| !name.is_empty());
+    let names = text?
+        .split(',')
+        .map(str::trim)
+        .filter(|name| !name.is_empty());
     Some(names.map(str::to_owned).collect())
 }
 

@@ -1,9 +1,8 @@
 //! Every `unsafe` line: what was captured before `main`, what is restored before `execve`, the
 //! handlers that end a load.
 //!
-//! The capture stands in `.init_array`, which runs before the start-up code of `std`: that code
-//! ignores SIGPIPE and opens the null device on closed descriptors 0-2, and what we were given would
-//! be lost. It works the same in static glibc, static musl and dynamic programs. Masks and all other
+//! The entry point is our own, so that `std` does not ignore SIGPIPE and open the null device on
+//! closed descriptors before we can look; what we were given would be lost. Masks and all other
 //! dispositions are transparent by never being touched, and caught signals by `execve` itself, which
 //! resets them to the default in one step with the start of the program.
 #![allow(
@@ -11,13 +10,11 @@
     reason = "the one room for it; tests/house_rules.rs counts the blocks"
 )]
 
-use std::ffi::CStr;
-use std::os::fd::AsFd;
-use std::ptr;
+use std::ffi::{CStr, OsString};
+use std::os::unix::ffi::OsStringExt;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, Ordering};
 
 use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::libc;
 use nix::sys::signal::{
     SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, raise, sigprocmask,
@@ -26,9 +23,7 @@ use nix::unistd::{Pid, getpid};
 
 mod terminal;
 
-pub use terminal::{
-    Awaited, JobControl, forget_terminal, restore_terminal, terminal_to_restore,
-};
+pub use terminal::{Awaited, JobControl, forget_terminal, restore_terminal, terminal_to_restore};
 
 /// The signals that end a load.
 const TERMINATING: [Signal; 4] = [
@@ -43,28 +38,30 @@ static SIGPIPE_WAS_IGNORED: AtomicBool = AtomicBool::new(false);
 /// Bit n: descriptor n was closed.
 static CLOSED: AtomicU8 = AtomicU8::new(0);
 
-// SAFETY: the loader (or libc's start-up code) calls each pointer of this section once, before
-// `main`, when libc is ready for use; `capture` has the C ABI and ignores the arguments it may get.
-#[used]
-#[unsafe(link_section = ".init_array")]
-static CAPTURE: extern "C" fn() = capture;
-
-/// The very first act: record, then be able to end. Nothing here allocates.
-extern "C" fn capture() {
-    SIGPIPE_WAS_IGNORED.store(is_ignored(Signal::SIGPIPE), Ordering::Relaxed);
+/// The very first act of the process: record what we were given, be able to end, and see to it that
+/// our own words cannot kill us. The start-up code of `std` would do some of this, and more that we
+/// do not need (it reads our memory map, among others); the entry point in `main.rs` replaces it.
+pub fn begin() {
+    let given = dispose(Signal::SIGPIPE, SigHandler::SigIgn);
+    SIGPIPE_WAS_IGNORED.store(given, Ordering::Relaxed);
     let mut closed = 0;
     for fd in 0..3 {
         // SAFETY: asks for a flag; no descriptor is used or changed, and a closed one is an answer.
         if unsafe { libc::fcntl(fd, libc::F_GETFD) } == -1 {
             closed |= 1 << fd;
+            // No file of ours may get the number of a standard stream. The lowest free number is
+            // this one; a root without /dev leaves it closed.
+            let flags = libc::O_RDWR | libc::O_CLOEXEC;
+            // SAFETY: the path is a string with its NUL.
+            unsafe { libc::open(c"/dev/null".as_ptr(), flags) };
         }
     }
     CLOSED.store(closed, Ordering::Relaxed);
     // As PID 1 the kernel drops a signal that is left at its default, so every microsecond without a
     // handler is one in which `docker stop` is not heard. Whoever ignores a signal keeps ignoring it.
     for signal in TERMINATING {
-        if !is_ignored(signal) {
-            dispose(signal, SigHandler::Handler(end));
+        if dispose(signal, SigHandler::Handler(end)) {
+            dispose(signal, SigHandler::SigIgn);
         }
     }
 }
@@ -85,22 +82,34 @@ extern "C" fn end(number: libc::c_int) {
     }
 }
 
-fn is_ignored(signal: Signal) -> bool {
-    let mut action = std::mem::MaybeUninit::<libc::sigaction>::zeroed();
-    // SAFETY: a null new action asks only; the kernel writes a whole action to a valid pointer.
-    unsafe { libc::sigaction(signal as libc::c_int, ptr::null(), action.as_mut_ptr()) };
-    // SAFETY: zeroed bytes are a valid action (no handler, empty mask), also if the call failed.
-    unsafe { action.assume_init() }.sa_sigaction == libc::SIG_IGN
-}
-
-fn dispose(signal: Signal, handler: SigHandler) {
+/// Sets the disposition; was the signal ignored before?
+fn dispose(signal: Signal, handler: SigHandler) -> bool {
     let mut mask = TERMINATING.into_iter().collect::<SigSet>();
     // Modes of a terminal may be set from the background while this one is blocked.
     mask.add(Signal::SIGTTOU);
     let action = SigAction::new(handler, SaFlags::SA_RESETHAND, mask);
     // SAFETY: the only handler ever given is `end`, which calls async-signal-safe functions alone.
+    let before = unsafe { nix::sys::signal::sigaction(signal, &action) };
     // Cannot fail: the signals are valid by type, and none of them is KILL or STOP.
-    unsafe { nix::sys::signal::sigaction(signal, &action) }.ok();
+    before.is_ok_and(|before| matches!(before.handler(), SigHandler::SigIgn))
+}
+
+/// The words of the command line, as `main` was given them; the standard library does not collect
+/// them for an entry point that is not its own (it does with glibc, not with musl).
+///
+/// # Safety
+///
+/// `argv` is the argument of `main`: `argc` pointers to strings that live as long as the process.
+pub unsafe fn words(argc: libc::c_int, argv: *const *const libc::c_char) -> Vec<OsString> {
+    let count = usize::try_from(argc).unwrap_or(0);
+    let word = |at| {
+        // SAFETY: the caller promises `argc` pointers.
+        let string = unsafe { *argv.add(at) };
+        // SAFETY: and that each points to a string with its NUL.
+        let word = unsafe { CStr::from_ptr(string) };
+        OsString::from_vec(word.to_bytes().to_vec())
+    };
+    (0..count).map(word).collect()
 }
 
 unsafe extern "C" {
@@ -135,22 +144,12 @@ pub fn harden() {
 /// While it lives, the signal state is what the program is to inherit.
 pub struct Restored(());
 
-/// Puts back what `std` changed at its start: the disposition of SIGPIPE, and closed descriptors.
-/// Dropped when `execve` has failed, so that a word on a broken stderr does not kill us.
+/// Puts back what [`begin`] changed: the disposition of SIGPIPE. (The null device on descriptors that
+/// were closed goes away with the exec itself.) Dropped when `execve` has failed, so that a word on a broken stderr does not kill us.
 pub fn restore_for_exec() -> Restored {
     if !SIGPIPE_WAS_IGNORED.load(Ordering::Relaxed) {
         dispose(Signal::SIGPIPE, SigHandler::SigDfl);
     }
-    // The null device goes away with the exec itself; until then nothing else can take its number.
-    let closed = CLOSED.load(Ordering::Relaxed);
-    let close = |fd: &dyn AsFd, bit: u8| {
-        if closed & bit != 0 {
-            fcntl(fd.as_fd(), FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).ok();
-        }
-    };
-    close(&std::io::stdin(), 1);
-    close(&std::io::stdout(), 2);
-    close(&std::io::stderr(), 4);
     Restored(())
 }
 

@@ -12,7 +12,7 @@
 //! - CR LF and a lone CR are line feeds everywhere; a byte order mark in front is skipped;
 //! - a name without `=` has no value; `${...}` is left to [`super::template`].
 //!
-//! Where python-dotenv warns and skips a line (and reads a NUL), [`read`] reports a [`Fault`].
+//! Where python-dotenv warns and skips a line (and reads a NUL), [`read()`] reports a [`Fault`].
 //!
 //! # The dump
 //!
@@ -25,10 +25,13 @@
 //! | `"escaped"`: `\\`, `\"`, `\r` | other text | exact | exact | exact but for CR and a backtick |
 //! | `#envshim:base64 NAME=...` | not UTF-8, or with a NUL | a comment | a comment | a comment |
 //!
-//! In double quotes a dollar sign is written `${ENVSHIM_DOLLAR:-$}`: a variable that nobody sets,
+//! In double quotes a dollar sign is written `${ENVSHIM_UNSET:-$}`: a variable that nobody sets,
 //! with a dollar sign as its default. It is the one spelling that python-dotenv, Docker Compose and
 //! `sh` all read as a plain `$`; a complete `${NAME}` would be expanded by python-dotenv even in
 //! single quotes. Line feeds are written as they are, because `sh` knows no `\n`.
+//!
+//! The same variable without a default stands between a final backslash and the closing quote:
+//! python-dotenv before 1.2.4 takes `\\"` for an escaped quote, and would read on into the next lines.
 //!
 //! A name with white space or `#` is written in single quotes, which python-dotenv reads; a name
 //! that has no such form either goes into a base64 line (both sides encoded if it holds a line end).
@@ -36,6 +39,7 @@
 //! What `sh` would misread, or even run (a backtick in double quotes), stands at the end of the file,
 //! behind a line `return`: there `sh` stops, and to the others it is a name without a value.
 
+mod decode;
 mod fault;
 mod read;
 mod space;
@@ -49,8 +53,12 @@ pub use write::{Difference, Other, Why, write};
 const HEADER: &[u8] = b"# envshim dump, format 1:";
 /// The same of any format.
 const HEADER_ANY: &[u8] = b"# envshim dump, format ";
+/// A variable that nobody sets, up to its default.
+const UNSET: &[u8] = b"${ENVSHIM_UNSET:-";
 /// A dollar sign in double quotes.
-const DOLLAR: &[u8] = b"${ENVSHIM_DOLLAR:-$}";
+const DOLLAR: &[u8] = b"${ENVSHIM_UNSET:-$}";
+/// Nothing; stands between a backslash and the closing quote.
+const NOTHING: &[u8] = b"${ENVSHIM_UNSET:-}";
 /// A value that is not text.
 const BASE64: &[u8] = b"#envshim:base64 ";
 /// Ends the reading by `sh`.

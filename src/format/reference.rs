@@ -137,13 +137,19 @@ pub enum Fault {
 impl Explain for Fault {
     fn what(&self) -> String {
         match self {
-            Fault::Percent => "a `%` in a reference is not followed by two hexadecimal digits".into(),
+            Fault::Percent => {
+                "a `%` in a reference is not followed by two hexadecimal digits".into()
+            }
             Fault::NoLocator(scheme) => format!("the reference `{scheme}:` names nothing"),
-            Fault::NoField(scheme) => format!("the `#` of the `{scheme}:` reference names no field"),
+            Fault::NoField(scheme) => {
+                format!("the `#` of the `{scheme}:` reference names no field")
+            }
             Fault::BadParameter(scheme) => {
                 format!("a parameter of the `{scheme}:` reference is not of the form name=value")
             }
-            Fault::TwiceParameter(name) => format!("the parameter `{name}` stands twice in one reference"),
+            Fault::TwiceParameter(name) => {
+                format!("the parameter `{name}` stands twice in one reference")
+            }
             Fault::Nested(scheme) => {
                 format!("the reference `${{{scheme}:...}}` holds another `${{...}}`")
             }
@@ -157,12 +163,16 @@ impl Explain for Fault {
             Fault::NoLocator(scheme) => {
                 format!("write {scheme}:NAME, or text:{scheme}: for the text itself")
             }
-            Fault::NoField(_) => "write #NAME, or leave the `#` out for the whole secret (`%23` is a `#`)".into(),
-            Fault::BadParameter(_) => "write ?name=value&name=value (`%3F` is a `?`, `%26` an `&`)".into(),
+            Fault::NoField(_) => {
+                "write #NAME, or leave the `#` out for the whole secret (`%23` is a `#`)".into()
+            }
+            Fault::BadParameter(_) => {
+                "write ?name=value&name=value (`%3F` is a `?`, `%26` an `&`)".into()
+            }
             Fault::TwiceParameter(_) => "keep one of them".into(),
-            Fault::Nested(scheme) => format!(
-                "give it a line of its own, PART={scheme}:..., and write ${{PART}} here"
-            ),
+            Fault::Nested(scheme) => {
+                format!("give it a line of its own, PART={scheme}:..., and write ${{PART}} here")
+            }
             Fault::UnknownScheme(_, near) => format!("did you mean `${{{near}:...}}`?"),
         })
     }
@@ -186,9 +196,7 @@ pub fn parse(value: &[u8], schemes: &[&'static str]) -> Result<Template, Fault> 
     for piece in split(value) {
         parts.push(match piece {
             Piece::Text(range) => Part::Text(secret(value, range)),
-            Piece::Variable { name, default } => {
-                Part::Variable(variable(value, name, default))
-            }
+            Piece::Variable { name, default } => Part::Variable(variable(value, name, default)),
             Piece::Braced(range) => inner(&value[range], schemes)?,
         });
     }
@@ -206,9 +214,7 @@ pub fn parse(value: &[u8], schemes: &[&'static str]) -> Result<Template, Fault> 
 pub fn parse_exact(text: &str) -> Option<Result<Reference, Fault>> {
     let (scheme, rest) = scheme_of(text.as_bytes())?;
     let whole = [(Piece::Text(0..rest.len()), rest)];
-    Some(draft(scheme, whole.into_iter()).map(|draft| {
-        draft.fill(&mut |_| String::new())
-    }))
+    Some(draft(scheme, whole.into_iter()).map(|draft| draft.fill(&mut |_| String::new())))
 }
 
 /// Reads a value in which only variables count: python-dotenv's own expansion.
@@ -267,8 +273,13 @@ fn scheme_of(value: &[u8]) -> Option<(&str, &[u8])> {
     let rest = rest.get(1..)?;
     let scheme = std::str::from_utf8(scheme).ok()?;
     let named = scheme.starts_with(|c: char| c.is_ascii_lowercase())
-        && scheme.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
-    let text = rest.is_empty() || rest.starts_with(b"//") || rest.starts_with(b" ") || rest.starts_with(b"\t");
+        && scheme
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
+    let text = rest.is_empty()
+        || rest.starts_with(b"//")
+        || rest.starts_with(b" ")
+        || rest.starts_with(b"\t");
     (named && (!text || scheme == TEXT)).then_some((scheme, rest))
 }
 
@@ -348,7 +359,9 @@ impl Cutter {
     fn take(&mut self, byte: u8) -> Result<(), Fault> {
         let next = match (byte, self.part) {
             (b'#', Place::Locator) => Place::Field,
-            (b'?', Place::Locator | Place::Field) | (b'&', Place::Value | Place::Name) => Place::Name,
+            (b'?', Place::Locator | Place::Field) | (b'&', Place::Value | Place::Name) => {
+                Place::Name
+            }
             (b'=', Place::Name) => Place::Value,
             _ => {
                 self.raw.push(byte);
@@ -476,8 +489,14 @@ mod tests {
     fn references_and_their_look_alikes() {
         for (value, want) in [
             ("vault:a/b#c", "R(vault:a/b#c|[])"),
-            ("vault:a?version=3&default=x=y", "R(vault:a|[(\"version\", \"3\"), (\"default\", \"x=y\")])"),
-            ("file:/run/a b.key?as=file", "R(file:/run/a b.key|[(\"as\", \"file\")])"),
+            (
+                "vault:a?version=3&default=x=y",
+                "R(vault:a|[(\"version\", \"3\"), (\"default\", \"x=y\")])",
+            ),
+            (
+                "file:/run/a b.key?as=file",
+                "R(file:/run/a b.key|[(\"as\", \"file\")])",
+            ),
             ("vault:a%23b%7D#c%3Fd", "R(vault:a#b}#c?d|[])"),
             ("vault:${STAGE}/app#k${N}", "R(vault:<STAGE>/app#k<N>|[])"),
             ("a${vault:p#f}b${X}c", "T(a) R(vault:p#f|[]) T(b) V(X) T(c)"),
@@ -514,7 +533,10 @@ mod tests {
             ("vault:a?x=1&x=2", Fault::TwiceParameter("x".into())),
             ("x${vault:${Y}/a#b}", Fault::Nested(vault())),
             ("vault:a${file:b}", Fault::Nested(vault())),
-            ("${vualt:a#b}", Fault::UnknownScheme("vualt".into(), "vault")),
+            (
+                "${vualt:a#b}",
+                Fault::UnknownScheme("vualt".into(), "vault"),
+            ),
         ] {
             assert_eq!(shape(value), Err(want), "{value}");
         }
@@ -522,7 +544,11 @@ mod tests {
 
     #[test]
     fn near_misses_are_suspicious() {
-        let suspicion = |value: &str| parse(value.as_bytes(), SCHEMES).ok().and_then(|t| t.suspicion);
+        let suspicion = |value: &str| {
+            parse(value.as_bytes(), SCHEMES)
+                .ok()
+                .and_then(|t| t.suspicion)
+        };
         assert_eq!(suspicion("vualt:a#b"), Some("vault"));
         assert_eq!(suspicion("redis:a#b"), None);
         assert_eq!(suspicion("vualt:a"), None);
@@ -530,7 +556,9 @@ mod tests {
 
     #[test]
     fn exact_references_keep_dollar_signs() {
-        let reference = parse_exact("vault:a${b}#c").and_then(Result::ok).map(|r| r.to_string());
+        let reference = parse_exact("vault:a${b}#c")
+            .and_then(Result::ok)
+            .map(|r| r.to_string());
         assert_eq!(reference.as_deref(), Some("vault:a${b}#c"));
         assert!(parse_exact("nothing").is_none());
     }

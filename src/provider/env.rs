@@ -12,8 +12,16 @@ pub(crate) const ROW: Row = Row {
     title: "the environment",
     example: "env:GIT_SHA?default=dev",
     settings: &[
-        Setting { name: "SECRET_MANAGER_TYPE", doc: "the store of bare keys and of the import: env, file, ...", bootstrap: false },
-        Setting { name: "SECRET_MANAGER_PREFIX", doc: "put before the names of env: references", bootstrap: false },
+        Setting {
+            name: "SECRET_MANAGER_TYPE",
+            doc: "the store of bare keys and of the import: env, file, ...",
+            bootstrap: false,
+        },
+        Setting {
+            name: "SECRET_MANAGER_PREFIX",
+            doc: "put before the names of env: references",
+            bootstrap: false,
+        },
     ],
     parameters: &[],
     imports: true,
@@ -41,7 +49,9 @@ impl Explain for Fault {
     fn what(&self) -> String {
         match self {
             Fault::Unset(name, _) => format!("`{name}` is not set in the environment"),
-            Fault::OnlyAll => "an import from the environment takes all that have the prefix".to_owned(),
+            Fault::OnlyAll => {
+                "an import from the environment takes all that have the prefix".to_owned()
+            }
             Fault::NoPrefix => "there is no prefix to import by".to_owned(),
         }
     }
@@ -50,7 +60,9 @@ impl Explain for Fault {
         Some(match self {
             Fault::Unset(_, Some(near)) => format!("did you mean `{near}`? Or add ?default=text"),
             Fault::Unset(name, None) => format!("set {name}, or add ?default=text or ?optional=1"),
-            Fault::OnlyAll => "write env:*, or name variables one by one as NAME=env:OTHER".to_owned(),
+            Fault::OnlyAll => {
+                "write env:*, or name variables one by one as NAME=env:OTHER".to_owned()
+            }
             Fault::NoPrefix => format!("set {PREFIX}"),
         })
     }
@@ -92,7 +104,10 @@ impl Environment<'_> {
         let prefix = prefix.ok_or_else(|| Trouble::Failed(Fault::NoPrefix.into()))?;
         let fields = settings.names().into_iter().filter_map(|name| {
             let bare = name.strip_prefix(prefix).filter(|bare| !bare.is_empty())?;
-            Some((bare.to_owned(), Secret::new(settings.variable(name)?.to_vec())))
+            Some((
+                bare.to_owned(),
+                Secret::new(settings.variable(name)?.to_vec()),
+            ))
         });
         Ok(Found::several(fields.collect()))
     }
@@ -102,7 +117,13 @@ impl Provider for Environment<'_> {
     fn fetch(&mut self, wanted: &[Wanted<'_>]) -> Vec<Answer> {
         wanted
             .iter()
-            .map(|wanted| if wanted.import { self.all() } else { self.one(wanted.reference) })
+            .map(|wanted| {
+                if wanted.import {
+                    self.all()
+                } else {
+                    self.one(wanted.reference)
+                }
+            })
             .collect()
     }
 }

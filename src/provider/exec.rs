@@ -61,13 +61,22 @@ impl Explain for Fault {
         match self {
             Fault::OpenQuote => "a quote is not closed".to_owned(),
             Fault::BadTimeout => "the parameter `timeout` is not a time".to_owned(),
-            Fault::NotStarted(program, nix::errno::Errno::ENOENT) => format!("`{program}` is not found in PATH"),
-            Fault::NotStarted(program, errno) => format!("`{program}` cannot be started: {}", reason(*errno)),
+            Fault::NotStarted(program, nix::errno::Errno::ENOENT) => {
+                format!("`{program}` is not found in PATH")
+            }
+            Fault::NotStarted(program, errno) => {
+                format!("`{program}` cannot be started: {}", reason(*errno))
+            }
             Fault::Failed(program, status) => match (status.code(), status.signal()) {
                 (Some(code), _) => format!("`{program}` ended with status {code}"),
-                (None, signal) => format!("`{program}` was ended by signal {}", signal.unwrap_or_default()),
+                (None, signal) => format!(
+                    "`{program}` was ended by signal {}",
+                    signal.unwrap_or_default()
+                ),
             },
-            Fault::TooSlow(program, limit) => format!("`{program}` did not end within {}", spoken(*limit)),
+            Fault::TooSlow(program, limit) => {
+                format!("`{program}` did not end within {}", spoken(*limit))
+            }
             Fault::TooMuch(program) => format!("`{program}` printed more than {} MiB", MOST >> 20),
             Fault::Lost(program) => format!("the output of `{program}` cannot be read"),
         }
@@ -93,7 +102,8 @@ fn check(reference: &Reference, _import: bool) -> Result<(), Failure> {
 
 fn limit(reference: &Reference) -> Result<Option<Duration>, Fault> {
     let text = reference.parameter("timeout");
-    text.map(|text| parse_duration(text).ok_or(Fault::BadTimeout)).transpose()
+    text.map(|text| parse_duration(text).ok_or(Fault::BadTimeout))
+        .transpose()
 }
 
 /// Makes text stand for itself in a command, inside or outside of double quotes.
@@ -117,7 +127,9 @@ fn words(command: &str) -> Result<Vec<String>, Fault> {
         match (quote, c) {
             (Some(open), c) if c == open => quote = None,
             (Some('\''), c) => word.get_or_insert_default().push(c),
-            (_, '\\') => word.get_or_insert_default().push(letters.next().ok_or(Fault::OpenQuote)?),
+            (_, '\\') => word
+                .get_or_insert_default()
+                .push(letters.next().ok_or(Fault::OpenQuote)?),
             (Some(_), c) => word.get_or_insert_default().push(c),
             (None, '\'' | '"') => {
                 quote = Some(c);
@@ -140,7 +152,10 @@ struct Programs<'a> {
 
 impl Provider for Programs<'_> {
     fn fetch(&mut self, wanted: &[Wanted<'_>]) -> Vec<Answer> {
-        wanted.chunks(TOGETHER).flat_map(|some| self.together(some)).collect()
+        wanted
+            .chunks(TOGETHER)
+            .flat_map(|some| self.together(some))
+            .collect()
     }
 }
 
@@ -153,7 +168,9 @@ impl Programs<'_> {
         let answers = running.into_iter().zip(wanted).map(|(running, wanted)| {
             // They all run already; waiting for one after the other loses no time, for a pipe that
             // is full only holds its own program up.
-            let output = running.and_then(Running::output).map_err(|fault| Trouble::Failed(fault.into()))?;
+            let output = running
+                .and_then(Running::output)
+                .map_err(|fault| Trouble::Failed(fault.into()))?;
             let field = wanted.reference.field.as_deref();
             match (wanted.import, field) {
                 (false, field) => pick(output, field).map(Found::one),
@@ -182,9 +199,15 @@ impl Running {
             Some(limit) if limit < load.left() => Deadline::after(limit),
             _ => load,
         };
-        #[allow(clippy::disallowed_methods, reason = "the one room that starts helpers")]
+        #[allow(
+            clippy::disallowed_methods,
+            reason = "the one room that starts helpers"
+        )]
         let mut command = Command::new(program);
-        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped());
+        command
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped());
         for name in KEPT {
             command.env_remove(name);
         }
@@ -195,7 +218,12 @@ impl Running {
             Fault::NotStarted(program.clone(), errno)
         })?;
         let pipe = child.stdout.take().ok_or_else(lost)?;
-        Ok(Running { program: program.clone(), child, pipe, deadline })
+        Ok(Running {
+            program: program.clone(),
+            child,
+            pipe,
+            deadline,
+        })
     }
 
     fn output(mut self) -> Result<Secret, Fault> {
@@ -252,7 +280,11 @@ impl Running {
                 return Err(self.too_slow());
             }
             // There is nothing to wait on but the clock; most programs have ended by now.
-            poll(&mut [], timeout(self.deadline.left().min(Duration::from_millis(2)))).ok();
+            poll(
+                &mut [],
+                timeout(self.deadline.left().min(Duration::from_millis(2))),
+            )
+            .ok();
         }
     }
 
@@ -290,7 +322,13 @@ mod tests {
     #[test]
     fn variables_stay_one_word() {
         let odd = "a b'c\"d\\e\n";
-        assert_eq!(words(&format!("p {}", shielded(odd))).ok().unwrap(), ["p", odd]);
-        assert_eq!(words(&format!("p \"x/{}\"", shielded(odd))).ok().unwrap(), ["p", &format!("x/{odd}")]);
+        assert_eq!(
+            words(&format!("p {}", shielded(odd))).ok().unwrap(),
+            ["p", odd]
+        );
+        assert_eq!(
+            words(&format!("p \"x/{}\"", shielded(odd))).ok().unwrap(),
+            ["p", &format!("x/{odd}")]
+        );
     }
 }

@@ -9,14 +9,20 @@ use std::path::{Component, Path, PathBuf};
 use crate::failure::{Explain, Failure};
 use crate::files::{self, Accept};
 use crate::format::reference::Reference;
-use crate::provider::{Answer, Context, Found, Provider, Row, Setting, Trouble, Wanted, fields, pick};
+use crate::provider::{
+    Answer, Context, Found, Provider, Row, Setting, Trouble, Wanted, fields, pick,
+};
 use crate::secret::Secret;
 
 pub(crate) const ROW: Row = Row {
     scheme: "file",
     title: "a file",
     example: "file:/run/secrets/tls.key?as=file",
-    settings: &[Setting { name: PATH, doc: "the folder, or .json file, of file: references (default /app/secrets, then /run/secrets)", bootstrap: false }],
+    settings: &[Setting {
+        name: PATH,
+        doc: "the folder, or .json file, of file: references (default /app/secrets, then /run/secrets)",
+        bootstrap: false,
+    }],
     parameters: &[],
     imports: true,
     local: true,
@@ -62,17 +68,29 @@ impl Explain for Fault {
 
     fn hint(&self) -> Option<String> {
         Some(match self {
-            Fault::Missing(_) => format!("mount the secret there, or set {PATH}; ?default=text or ?optional=1 allow that"),
-            Fault::Leaves(path) => format!("write the full path, file:/...{}", path.trim_start_matches(['.', '/'])),
+            Fault::Missing(_) => format!(
+                "mount the secret there, or set {PATH}; ?default=text or ?optional=1 allow that"
+            ),
+            Fault::Leaves(path) => format!(
+                "write the full path, file:/...{}",
+                path.trim_start_matches(['.', '/'])
+            ),
             Fault::NoFolder(_) => format!("mount the secrets there, or set {PATH}"),
             Fault::TooMany(_) => "name the folder of the secrets itself".to_owned(),
-            Fault::NotListed(path) => format!("envshim runs as user {}; let that user list it: ls -ld {}", nix::unistd::geteuid(), path.display()),
+            Fault::NotListed(path) => format!(
+                "envshim runs as user {}; let that user list it: ls -ld {}",
+                nix::unistd::geteuid(),
+                path.display()
+            ),
         })
     }
 }
 
 fn listed(paths: &[PathBuf]) -> String {
-    let names: Vec<String> = paths.iter().map(|path| format!("`{}`", path.display())).collect();
+    let names: Vec<String> = paths
+        .iter()
+        .map(|path| format!("`{}`", path.display()))
+        .collect();
     names.join(" or ")
 }
 
@@ -100,7 +118,9 @@ impl Files<'_> {
     /// The `.json` file that stands for a folder.
     fn document(&self) -> Option<PathBuf> {
         let path = self.context.settings.text(PATH).map(PathBuf::from)?;
-        path.extension().is_some_and(|extension| extension == "json").then_some(path)
+        path.extension()
+            .is_some_and(|extension| extension == "json")
+            .then_some(path)
     }
 
     fn one(&self, reference: &Reference) -> Answer {
@@ -119,12 +139,16 @@ impl Files<'_> {
         if locator.starts_with('/') {
             return vec![PathBuf::from(locator)];
         }
-        self.folders().iter().map(|folder| folder.join(locator)).collect()
+        self.folders()
+            .iter()
+            .map(|folder| folder.join(locator))
+            .collect()
     }
 
     fn content(&self, candidates: &[PathBuf]) -> Result<Secret, Trouble> {
         for path in candidates {
-            let found = files::read(path, MOST, Accept::Regular).map_err(|fault| Trouble::Failed(fault.into()))?;
+            let found = files::read(path, MOST, Accept::Regular)
+                .map_err(|fault| Trouble::Failed(fault.into()))?;
             if let Some(found) = found {
                 let text = found.bytes.expose();
                 return Ok(match text.strip_suffix(b"\n") {
@@ -164,7 +188,9 @@ impl Files<'_> {
         let mut names: Vec<String> = Vec::new();
         for item in std::fs::read_dir(folder).map_err(|_| failed())? {
             let name = item.map_err(|_| failed())?.file_name();
-            let Some(name) = name.to_str().filter(|name| !name.starts_with('.')) else { continue };
+            let Some(name) = name.to_str().filter(|name| !name.starts_with('.')) else {
+                continue;
+            };
             if folder.join(name).is_file() {
                 names.push(name.to_owned());
             }
@@ -185,7 +211,13 @@ impl Provider for Files<'_> {
     fn fetch(&mut self, wanted: &[Wanted<'_>]) -> Vec<Answer> {
         wanted
             .iter()
-            .map(|wanted| if wanted.import { self.all(wanted.reference) } else { self.one(wanted.reference) })
+            .map(|wanted| {
+                if wanted.import {
+                    self.all(wanted.reference)
+                } else {
+                    self.one(wanted.reference)
+                }
+            })
             .collect()
     }
 }

@@ -70,7 +70,8 @@ pub trait Lookup: Sync {
 
     /// A setting as text; what is not text cannot be one.
     fn text(&self, name: &str) -> Option<&str> {
-        self.setting(name).and_then(|bytes| std::str::from_utf8(bytes).ok())
+        self.setting(name)
+            .and_then(|bytes| std::str::from_utf8(bytes).ok())
     }
 }
 
@@ -197,9 +198,13 @@ impl Explain for NotFields {
     fn what(&self) -> String {
         match self {
             NotFields::NoJson { line, column } => {
-                format!("the secret has no fields, for it is not JSON (line {line}, column {column})")
+                format!(
+                    "the secret has no fields, for it is not JSON (line {line}, column {column})"
+                )
             }
-            NotFields::NoObject => "the secret has no fields, for it is not a JSON object".to_owned(),
+            NotFields::NoObject => {
+                "the secret has no fields, for it is not a JSON object".to_owned()
+            }
         }
     }
 

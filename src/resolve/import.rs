@@ -5,12 +5,13 @@ use crate::format::naming;
 use crate::format::reference;
 use crate::provider::{self, Answer, Found, PROVIDERS, Trouble, Value};
 use crate::resolve::plan::add;
-use crate::resolve::{Loaded, Query, View, manner};
+use crate::resolve::{Loaded, Place, Query, View, manner};
 use crate::settings::Settings;
 
 /// An import that was asked for.
 pub(crate) struct Import {
     shown: String,
+    scheme: &'static str,
     query: usize,
     optional: bool,
     policy: naming::Policy,
@@ -20,7 +21,11 @@ pub(crate) struct Import {
 enum Fault {
     NotAReference,
     UnknownScheme(String),
-    Clash { variable: String, first: String, second: String },
+    Clash {
+        variable: String,
+        first: String,
+        second: String,
+    },
     Loader(String),
     Nothing,
 }
@@ -30,10 +35,16 @@ impl Explain for Fault {
         match self {
             Fault::NotAReference => "is not a reference".to_owned(),
             Fault::UnknownScheme(scheme) => format!("there is no provider `{scheme}`"),
-            Fault::Clash { variable, first, second } => {
+            Fault::Clash {
+                variable,
+                first,
+                second,
+            } => {
                 format!("`{first}` and `{second}` would both be the variable `{variable}`")
             }
-            Fault::Loader(name) => format!("`{name}` makes a program load other code, and is refused from an import"),
+            Fault::Loader(name) => {
+                format!("`{name}` makes a program load other code, and is refused from an import")
+            }
             Fault::Nothing => "holds nothing to import".to_owned(),
         }
     }
@@ -41,12 +52,18 @@ impl Explain for Fault {
     fn hint(&self) -> Option<String> {
         Some(match self {
             Fault::NotAReference => "write scheme:name, as in file:app.json".to_owned(),
-            Fault::UnknownScheme(scheme) => match crate::failure::nearest(scheme, provider::schemes()) {
-                Some(near) => format!("did you mean {near}:?"),
-                None => format!("it is one of {}", provider::schemes().join(", ")),
-            },
-            Fault::Clash { .. } => "rename one of them in the store, or set ENVSHIM_NAMES=keep".to_owned(),
-            Fault::Loader(name) => format!("remove it from the store, or write it yourself: {name}=... in .vault"),
+            Fault::UnknownScheme(scheme) => {
+                match crate::failure::nearest(scheme, provider::schemes()) {
+                    Some(near) => format!("did you mean {near}:?"),
+                    None => format!("it is one of {}", provider::schemes().join(", ")),
+                }
+            }
+            Fault::Clash { .. } => {
+                "rename one of them in the store, or set ENVSHIM_NAMES=keep".to_owned()
+            }
+            Fault::Loader(name) => {
+                format!("remove it from the store, or write it yourself: {name}=... in .vault")
+            }
             Fault::Nothing => "check the name; ?optional=1 allows that".to_owned(),
         })
     }
@@ -73,16 +90,27 @@ pub(crate) fn plan(
     imports
 }
 
-fn one(text: &str, shown: String, settings: &Settings, queries: &mut Vec<Query>) -> Result<Import, Failure> {
-    let mut reference = reference::parse_exact(text)
-        .ok_or_else(|| Fault::NotAReference)??;
-    if provider::row(&reference.scheme).is_none() {
+fn one(
+    text: &str,
+    shown: String,
+    settings: &Settings,
+    queries: &mut Vec<Query>,
+) -> Result<Import, Failure> {
+    let mut reference = reference::parse_exact(text).ok_or_else(|| Fault::NotAReference)??;
+    let Some(row) = provider::row(&reference.scheme) else {
         return Err(Fault::UnknownScheme(reference.scheme).into());
-    }
+    };
     let manner = manner(&mut reference, true)?;
     Ok(Import {
         shown,
-        query: add(queries, Query { reference, import: true }),
+        scheme: row.scheme,
+        query: add(
+            queries,
+            Query {
+                reference,
+                import: true,
+            },
+        ),
         optional: manner.optional,
         policy: settings.names,
         prefix: settings.prefix.clone(),
@@ -90,7 +118,11 @@ fn one(text: &str, shown: String, settings: &Settings, queries: &mut Vec<Query>)
 }
 
 /// Variables out of the answers. A later import wins over an earlier one.
-pub(crate) fn collect(imports: Vec<Import>, answers: &[Option<Answer>], wrong: &mut Failures) -> Vec<Loaded> {
+pub(crate) fn collect(
+    imports: Vec<Import>,
+    answers: &[Option<Answer>],
+    wrong: &mut Failures,
+) -> Vec<Loaded> {
     let mut loaded: Vec<Loaded> = Vec::new();
     for import in imports {
         match variables(&import, answers.get(import.query).and_then(Option::as_ref)) {
@@ -101,7 +133,10 @@ pub(crate) fn collect(imports: Vec<Import>, answers: &[Option<Answer>], wrong: &
                 }
             }
             Err(failures) => {
-                let placed = failures.0.into_iter().map(|failure| failure.at(&import.shown));
+                let placed = failures
+                    .0
+                    .into_iter()
+                    .map(|failure| failure.at(&import.shown));
                 wrong.0.extend(placed);
             }
         }
@@ -113,10 +148,16 @@ fn variables(import: &Import, answer: Option<&Answer>) -> Result<Vec<Loaded>, Fa
     let found = match answer {
         Some(Ok(found)) => found,
         Some(Err(Trouble::Missing(_))) if import.optional => return Ok(Vec::new()),
-        Some(Err(Trouble::Missing(failure) | Trouble::Failed(failure))) => return Err(failure.clone().into()),
+        Some(Err(Trouble::Missing(failure) | Trouble::Failed(failure))) => {
+            return Err(failure.clone().into());
+        }
         None => return Ok(Vec::new()),
     };
-    let Found { value: Value::Several(fields), version } = found else {
+    let Found {
+        value: Value::Several(fields),
+        version,
+    } = found
+    else {
         return Ok(Vec::new());
     };
     if fields.is_empty() && !import.optional {
@@ -139,15 +180,22 @@ fn variables(import: &Import, answer: Option<&Answer>) -> Result<Vec<Loaded>, Fa
         }
         if let Some(at) = loaded.iter().position(|known| known.name == name) {
             let first = origins.get(at).copied().unwrap_or_default().to_owned();
-            wrong.0.push(Fault::Clash { variable: name, first, second: field.clone() }.into());
+            wrong.0.push(
+                Fault::Clash {
+                    variable: name,
+                    first,
+                    second: field.clone(),
+                }
+                .into(),
+            );
             continue;
         }
         origins.push(field);
         loaded.push(Loaded {
             name,
             value: secret.duplicate(),
-            place: import.shown.clone(),
-            provider: import.shown.split_once(' ').map_or("", |(_, text)| text).split(':').next().unwrap_or("").to_owned(),
+            place: Place::Named(import.shown.clone()),
+            provider: import.scheme,
             version: version.clone(),
             as_file: false,
         });

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::failure::{Explain, Failure, Failures};
 use crate::files::{self, Accept};
-use crate::resolve::Loaded;
+use crate::resolve::{Loaded, Place};
 use crate::secret::Secret;
 use crate::settings::Settings;
 
@@ -35,7 +35,9 @@ impl Explain for Fault {
         Some(match self {
             Fault::Both(name) => format!("unset one of them: env -u {name}"),
             Fault::NotThere(_) => "mount the secret, or correct the path".to_owned(),
-            Fault::NoVariable(name) => format!("set {name}{SUFFIX}=/run/secrets/..., or take {name} out of --file-env"),
+            Fault::NoVariable(name) => {
+                format!("set {name}{SUFFIX}=/run/secrets/..., or take {name} out of --file-env")
+            }
         })
     }
 }
@@ -45,12 +47,18 @@ impl Explain for Fault {
 pub(crate) fn from_files(settings: &Settings, wrong: &mut Failures) -> (Vec<String>, Vec<Loaded>) {
     let (mut served, mut loaded) = (Vec::new(), Vec::new());
     let all = settings.file_env.iter().any(|name| name == "*");
-    let mut names: Vec<String> = settings.file_env.iter().filter(|name| *name != "*").cloned().collect();
+    let mut names: Vec<String> = settings
+        .file_env
+        .iter()
+        .filter(|name| *name != "*")
+        .cloned()
+        .collect();
     if all {
         let found = settings.inherited.pairs().filter_map(|(name, path)| {
             let bare = std::str::from_utf8(name).ok()?.strip_suffix(SUFFIX)?;
             let ours = bare.is_empty() || bare.starts_with("ENVSHIM_");
-            let usable = !ours && settings.inherited.value(bare).is_none() && path.starts_with(b"/");
+            let usable =
+                !ours && settings.inherited.value(bare).is_none() && path.starts_with(b"/");
             (usable && Path::new(OsStr::from_bytes(path)).is_file()).then(|| bare.to_owned())
         });
         names.extend(found.collect::<Vec<_>>());
@@ -78,14 +86,17 @@ fn one(settings: &Settings, name: &str) -> Result<Option<Loaded>, Failure> {
         (None, None) => return Err(Fault::NoVariable(name.to_owned()).into()),
         (Some(path), None) => PathBuf::from(OsStr::from_bytes(path)),
     };
-    let found = files::read(&path, MOST, Accept::Regular).map_err(|fault| Failure::from(fault).at(&variable))?;
-    let bytes = found.ok_or_else(|| Failure::from(Fault::NotThere(path)).at(&variable))?.bytes;
+    let found = files::read(&path, MOST, Accept::Regular)
+        .map_err(|fault| Failure::from(fault).at(&variable))?;
+    let bytes = found
+        .ok_or_else(|| Failure::from(Fault::NotThere(path)).at(&variable))?
+        .bytes;
     let text = bytes.expose().strip_suffix(b"\n").unwrap_or(bytes.expose());
     Ok(Some(Loaded {
         name: name.to_owned(),
         value: Secret::new(text.to_vec()),
-        place: format!("environment: {variable}"),
-        provider: "file".to_owned(),
+        place: Place::Named(format!("environment: {variable}")),
+        provider: "file",
         version: None,
         as_file: false,
     }))

@@ -34,14 +34,33 @@ pub struct Loaded {
     pub name: String,
     /// The value.
     pub value: Secret,
-    /// Where it was written: `.vault:3`, or the import it came with.
-    pub place: String,
+    /// Where it was written.
+    pub place: Place,
     /// What it was made of: a scheme, or `text`.
-    pub provider: String,
+    pub provider: &'static str,
     /// The version in its store.
     pub version: Option<String>,
     /// It becomes a memory file.
     pub as_file: bool,
+}
+
+/// Where a variable was written.
+#[derive(Clone)]
+pub enum Place {
+    /// A line of the source.
+    Line(u32),
+    /// Elsewhere: the environment, an import.
+    Named(String),
+}
+
+impl Place {
+    /// `.vault:3`, where the source is the file `.vault`.
+    pub fn shown(&self, file: &str) -> String {
+        match self {
+            Place::Line(line) => format!("{file}:{line}"),
+            Place::Named(name) => name.clone(),
+        }
+    }
 }
 
 /// Everything a load found.
@@ -81,14 +100,19 @@ impl Lookup for View<'_> {
 
     fn names(&self) -> Vec<&str> {
         let names = self.inherited.pairs().map(|(name, _)| name);
-        names.filter_map(|name| std::str::from_utf8(name).ok()).collect()
+        names
+            .filter_map(|name| std::str::from_utf8(name).ok())
+            .collect()
     }
 }
 
 /// The environment alone says where secrets are: an import, a setting that implies one, or
 /// references in inherited variables that were asked to be resolved.
 pub fn names_a_store(settings: &Settings) -> bool {
-    let view = View { inherited: &settings.inherited, file: Vec::new() };
+    let view = View {
+        inherited: &settings.inherited,
+        file: Vec::new(),
+    };
     !settings.import.is_empty()
         || settings.resolve_env
         || !settings.file_env.is_empty()
@@ -98,7 +122,9 @@ pub fn names_a_store(settings: &Settings) -> bool {
 /// Is this name a setting, so that it configures envshim instead of going to the program?
 pub fn is_setting(name: &str) -> bool {
     name.starts_with("ENVSHIM_")
-        || PROVIDERS.iter().any(|row| row.settings.iter().any(|setting| setting.name == name))
+        || PROVIDERS
+            .iter()
+            .any(|row| row.settings.iter().any(|setting| setting.name == name))
 }
 
 /// Two queries of one name cannot be told apart; this is the place of each.
@@ -108,11 +134,23 @@ pub(crate) struct Query {
 }
 
 /// Resolves a document.
-pub fn resolve(document: Document, settings: &mut Settings, report: &Report) -> Result<Resolved, Failures> {
-    let Document { mut choice, entries } = document;
+pub fn resolve(
+    document: Document,
+    settings: &mut Settings,
+    report: &Report,
+) -> Result<Resolved, Failures> {
+    let Document {
+        mut choice,
+        entries,
+    } = document;
     choice.bytes = None;
     if matches!(choice.kind, Kind::Marked | Kind::Nothing) {
-        return Ok(Resolved { choice, loaded: Vec::new(), rewritten: Vec::new(), served: Vec::new() });
+        return Ok(Resolved {
+            choice,
+            loaded: Vec::new(),
+            rewritten: Vec::new(),
+            served: Vec::new(),
+        });
     }
     let deadline = Deadline::after(settings.timeout);
     let mut wrong = Failures::default();
@@ -123,7 +161,10 @@ pub fn resolve(document: Document, settings: &mut Settings, report: &Report) -> 
     if settings.resolve_env {
         plan.add_inherited(&settings.inherited, &mut wrong);
     }
-    let view = View { inherited: &settings.inherited, file };
+    let view = View {
+        inherited: &settings.inherited,
+        file,
+    };
     let imports = if choice.kind == Kind::Dump {
         Vec::new()
     } else {
@@ -140,12 +181,18 @@ pub fn resolve(document: Document, settings: &mut Settings, report: &Report) -> 
     }
     let mut loaded = import::collect(imports, &answers, &mut wrong);
     let (entries, inherited) = plan.join(&answers, &mut wrong);
-    for entry in entries {
-        loaded.retain(|known: &Loaded| known.name != entry.name);
-        loaded.push(entry);
+    // An entry wins over an import.
+    if !loaded.is_empty() {
+        loaded.retain(|imported| !entries.iter().any(|entry| entry.name == imported.name));
     }
+    loaded.extend(entries);
     rewritten.extend(inherited);
-    wrong.or(Resolved { choice, loaded, rewritten, served })
+    wrong.or(Resolved {
+        choice,
+        loaded,
+        rewritten,
+        served,
+    })
 }
 
 /// Asks every provider for those of its queries that are `needed`, in one batch each. Answers come
@@ -163,15 +210,30 @@ fn fetch(
             .iter()
             .enumerate()
             .filter(|(at, query)| query.reference.scheme == row.scheme && needed(*at))
-            .map(|(at, query)| (at, Wanted { reference: &query.reference, import: query.import }))
+            .map(|(at, query)| {
+                (
+                    at,
+                    Wanted {
+                        reference: &query.reference,
+                        import: query.import,
+                    },
+                )
+            })
             .unzip();
         if wanted.is_empty() {
             continue;
         }
-        let context = Context { settings: view, deadline, report };
+        let context = Context {
+            settings: view,
+            deadline,
+            report,
+        };
         let found = match (row.open)(context) {
             Ok(mut provider) => provider.fetch(&wanted),
-            Err(failure) => wanted.iter().map(|_| Err(Trouble::Failed(failure.clone()))).collect(),
+            Err(failure) => wanted
+                .iter()
+                .map(|_| Err(Trouble::Failed(failure.clone())))
+                .collect(),
         };
         for (at, answer) in places.into_iter().zip(found) {
             if let Some(slot) = answers.get_mut(at) {
@@ -192,7 +254,10 @@ pub(crate) struct Manner {
 
 /// What is wrong with a reference that the grammar accepts.
 enum Fault {
-    UnknownParameter { name: String, known: Vec<&'static str> },
+    UnknownParameter {
+        name: String,
+        known: Vec<&'static str>,
+    },
     BadParameter(&'static str, &'static str),
     NoImport(&'static str),
     NotBase64,
@@ -203,7 +268,9 @@ impl Explain for Fault {
     fn what(&self) -> String {
         match self {
             Fault::UnknownParameter { name, .. } => format!("there is no parameter `{name}`"),
-            Fault::BadParameter(name, _) => format!("the parameter `{name}` is not of the right form"),
+            Fault::BadParameter(name, _) => {
+                format!("the parameter `{name}` is not of the right form")
+            }
             Fault::NoImport(title) => format!("{title} cannot be imported as a whole"),
             Fault::NotBase64 => "the value is not base64".to_owned(),
             Fault::WholeOnly => "a memory file cannot be a part of a value".to_owned(),
@@ -212,10 +279,12 @@ impl Explain for Fault {
 
     fn hint(&self) -> Option<String> {
         Some(match self {
-            Fault::UnknownParameter { name, known } => match crate::failure::nearest(name, known.iter().copied()) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("it takes {}", known.join(", ")),
-            },
+            Fault::UnknownParameter { name, known } => {
+                match crate::failure::nearest(name, known.iter().copied()) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("it takes {}", known.join(", ")),
+                }
+            }
             Fault::BadParameter(_, form) => format!("write {form}"),
             Fault::NoImport(_) => "name its secrets one by one, as NAME=scheme:...".to_owned(),
             Fault::NotBase64 => "leave ?decode=base64 out, or store it encoded".to_owned(),
@@ -231,12 +300,22 @@ const COMMON: &[&str] = &["default", "optional", "decode", "as"];
 pub(crate) fn manner(reference: &mut Reference, import: bool) -> Result<Manner, Failure> {
     let Some(row) = provider::row(&reference.scheme) else {
         // The grammar only makes references of schemes in the table, or the caller has looked.
-        return Ok(Manner { default: None, optional: false, base64: false, as_file: false });
+        return Ok(Manner {
+            default: None,
+            optional: false,
+            base64: false,
+            as_file: false,
+        });
     };
     if import && !row.imports {
         return Err(Fault::NoImport(row.title).into());
     }
-    let mut manner = Manner { default: None, optional: false, base64: false, as_file: false };
+    let mut manner = Manner {
+        default: None,
+        optional: false,
+        base64: false,
+        as_file: false,
+    };
     for (name, value) in std::mem::take(&mut reference.parameters) {
         match (name.as_str(), value.as_str()) {
             ("default", _) if !import => manner.default = Some(Secret::new(value.into_bytes())),
@@ -244,10 +323,14 @@ pub(crate) fn manner(reference: &mut Reference, import: bool) -> Result<Manner, 
             ("optional", "0" | "false" | "no") => {}
             ("optional", _) => return Err(Fault::BadParameter("optional", "?optional=1").into()),
             ("decode", "base64") if !import => manner.base64 = true,
-            ("decode", _) if !import => return Err(Fault::BadParameter("decode", "?decode=base64").into()),
+            ("decode", _) if !import => {
+                return Err(Fault::BadParameter("decode", "?decode=base64").into());
+            }
             ("as", "file") if !import => manner.as_file = true,
             ("as", _) if !import => return Err(Fault::BadParameter("as", "?as=file").into()),
-            (known, _) if row.parameters.contains(&known) => reference.parameters.push((name, value)),
+            (known, _) if row.parameters.contains(&known) => {
+                reference.parameters.push((name, value))
+            }
             _ => {
                 let common = if import { &["optional"] } else { COMMON };
                 let known = row.parameters.iter().chain(common).copied().collect();
@@ -263,11 +346,21 @@ impl Manner {
     /// The value of a reference: what was found, what stands in for it, or nothing.
     fn apply(&self, answer: &Answer) -> Result<Option<(Secret, Option<String>)>, Failure> {
         match answer {
-            Ok(Found { value: Value::One(secret), version }) => {
-                let secret = if self.base64 { decoded(secret)? } else { secret.duplicate() };
+            Ok(Found {
+                value: Value::One(secret),
+                version,
+            }) => {
+                let secret = if self.base64 {
+                    decoded(secret)?
+                } else {
+                    secret.duplicate()
+                };
                 Ok(Some((secret, version.clone())))
             }
-            Ok(Found { value: Value::Several(_), .. }) => Ok(None),
+            Ok(Found {
+                value: Value::Several(_),
+                ..
+            }) => Ok(None),
             Err(Trouble::Missing(failure)) => match &self.default {
                 Some(default) => Ok(Some((default.duplicate(), None))),
                 None if self.optional => Ok(None),

@@ -8,7 +8,7 @@ use crate::failure::{Explain, Failure, Failures};
 use crate::format::reference::{self, Draft, Part, Template, Variable};
 use crate::provider::{self, Answer};
 use crate::report::Report;
-use crate::resolve::{Fault, Loaded, Manner, Query, View, fetch, is_setting, manner};
+use crate::resolve::{Fault, Loaded, Manner, Place, Query, View, fetch, is_setting, manner};
 use crate::secret::{Secret, SecretBuffer};
 use crate::settings::{Inherited, Settings};
 use crate::source::document::Entry;
@@ -24,7 +24,7 @@ enum Piece {
 /// A variable to be made.
 struct Slot {
     name: String,
-    place: String,
+    place: Place,
     /// None for a name without `=`.
     pieces: Option<Vec<Piece>>,
     as_file: bool,
@@ -43,6 +43,8 @@ enum Role {
 
 /// All that is to be made, and asked for.
 pub(crate) struct Plan {
+    /// The source, as messages name it.
+    file: String,
     slots: Vec<Slot>,
     pub(crate) queries: Vec<Query>,
 }
@@ -57,16 +59,26 @@ enum Misplaced {
 impl Explain for Misplaced {
     fn what(&self) -> String {
         match self {
-            Misplaced::Depends(name) => format!("the reference depends on `{name}`, which is fetched itself"),
-            Misplaced::NotText(name) => format!("`{name}` is not UTF-8, and cannot be a part of a reference"),
-            Misplaced::SettingNeedsStore(title) => format!("a setting cannot come from {title}, which needs settings itself"),
+            Misplaced::Depends(name) => {
+                format!("the reference depends on `{name}`, which is fetched itself")
+            }
+            Misplaced::NotText(name) => {
+                format!("`{name}` is not UTF-8, and cannot be a part of a reference")
+            }
+            Misplaced::SettingNeedsStore(title) => {
+                format!("a setting cannot come from {title}, which needs settings itself")
+            }
         }
     }
 
     fn hint(&self) -> Option<String> {
         Some(match self {
-            Misplaced::Depends(_) | Misplaced::NotText(_) => "write that part out, or take it from the environment".to_owned(),
-            Misplaced::SettingNeedsStore(_) => "take it from file:, env: or exec:, or set it in the environment".to_owned(),
+            Misplaced::Depends(_) | Misplaced::NotText(_) => {
+                "write that part out, or take it from the environment".to_owned()
+            }
+            Misplaced::SettingNeedsStore(_) => {
+                "take it from file:, env: or exec:, or set it in the environment".to_owned()
+            }
         })
     }
 }
@@ -80,17 +92,36 @@ impl Plan {
         rewritten: &[Loaded],
         wrong: &mut Failures,
     ) -> Plan {
-        let mut plan = Plan { slots: Vec::with_capacity(entries.len()), queries: Vec::new() };
-        let scope = Scope { inherited: &settings.inherited, overrides: settings.overrides, rewritten, literal: false };
+        let mut plan = Plan {
+            file: choice.file.clone(),
+            slots: Vec::with_capacity(entries.len()),
+            queries: Vec::new(),
+        };
+        let scope = Scope {
+            inherited: &settings.inherited,
+            overrides: settings.overrides,
+            rewritten,
+            literal: false,
+        };
         for entry in entries {
-            let place = format!("{}:{}", choice.file, entry.line);
+            let place = Place::Line(entry.line);
             let role = if choice.kind != Kind::Dump && is_setting(&entry.name) {
                 Role::Setting
             } else {
                 Role::Entry
             };
-            let mut slot = Slot { name: entry.name, place, pieces: None, as_file: entry.as_file, role };
-            match entry.value.map(|template| plan.pieces(template, &scope, &mut slot)).transpose() {
+            let mut slot = Slot {
+                name: entry.name,
+                place,
+                pieces: None,
+                as_file: entry.as_file,
+                role,
+            };
+            match entry
+                .value
+                .map(|template| plan.pieces(template, &scope, &mut slot))
+                .transpose()
+            {
                 Ok(pieces) => slot.pieces = pieces,
                 Err(failure) => wrong.0.push(failure),
             }
@@ -108,28 +139,41 @@ impl Plan {
             .map(|row| row.scheme)
             .collect();
         for (name, value) in inherited.pairs() {
-            let Ok(name) = std::str::from_utf8(name) else { continue };
+            let Ok(name) = std::str::from_utf8(name) else {
+                continue;
+            };
             if is_setting(name) || !value.contains(&b':') {
                 continue;
             }
             let template = match reference::parse(value, &trusted) {
                 Ok(template) => template,
                 Err(fault) => {
-                    wrong.0.push(Failure::from(fault).at(&format!("environment: {name}")));
+                    wrong
+                        .0
+                        .push(Failure::from(fault).at(&format!("environment: {name}")));
                     continue;
                 }
             };
-            if !template.parts.iter().any(|part| matches!(part, Part::Reference(_))) {
+            if !template
+                .parts
+                .iter()
+                .any(|part| matches!(part, Part::Reference(_)))
+            {
                 continue;
             }
             let mut slot = Slot {
                 name: name.to_owned(),
-                place: "environment".to_owned(),
+                place: Place::Named("environment".to_owned()),
                 pieces: None,
                 as_file: false,
                 role: Role::Inherited,
             };
-            let scope = Scope { inherited, overrides: false, rewritten: &[], literal: true };
+            let scope = Scope {
+                inherited,
+                overrides: false,
+                rewritten: &[],
+                literal: true,
+            };
             match self.pieces(template, &scope, &mut slot) {
                 Ok(pieces) => slot.pieces = Some(pieces),
                 Err(failure) => wrong.0.push(failure),
@@ -154,24 +198,39 @@ impl Plan {
         let needed = self.queries_of_settings();
         let mut answers = Vec::new();
         if !needed.is_empty() {
-            let view = View { inherited: &settings.inherited, file: self.named(values) };
-            answers = fetch(&self.queries, |at| needed.contains(&at), &view, deadline, report);
+            let view = View {
+                inherited: &settings.inherited,
+                file: self.named(values),
+            };
+            answers = fetch(
+                &self.queries,
+                |at| needed.contains(&at),
+                &view,
+                deadline,
+                report,
+            );
             values = self.settings_known_by(&answers, wrong);
         }
-        let (own, others): (Vec<_>, Vec<_>) =
-            self.named(values).into_iter().partition(|(name, _)| name.starts_with("ENVSHIM_"));
+        let (own, others): (Vec<_>, Vec<_>) = self
+            .named(values)
+            .into_iter()
+            .partition(|(name, _)| name.starts_with("ENVSHIM_"));
         for (name, value) in own {
             if let Err(misset) = settings.adopt(&name, value.expose()) {
                 let slot = self.slots.iter().rfind(|slot| slot.name == name);
-                let place = slot.map_or("", |slot| slot.place.as_str());
-                wrong.0.push(Failure::from(misset).at(place));
+                let place = slot.map_or(String::new(), |slot| slot.place.shown(&self.file));
+                wrong.0.push(Failure::from(misset).at(&place));
             }
         }
         (others, answers)
     }
 
     /// The values of all slots, as far as these answers give them.
-    fn settings_known_by(&self, answers: &[Option<Answer>], wrong: &mut Failures) -> Vec<Option<Secret>> {
+    fn settings_known_by(
+        &self,
+        answers: &[Option<Answer>],
+        wrong: &mut Failures,
+    ) -> Vec<Option<Secret>> {
         let mut values: Vec<Option<Secret>> = Vec::with_capacity(self.slots.len());
         for slot in &self.slots {
             let value = self.value_where_known(slot, &values, answers, wrong);
@@ -184,7 +243,9 @@ impl Plan {
     fn named(&self, values: Vec<Option<Secret>>) -> Vec<(String, Secret)> {
         let mut named: Vec<(String, Secret)> = Vec::new();
         for (slot, value) in self.slots.iter().zip(values) {
-            if slot.role == Role::Setting && let Some(value) = value {
+            if slot.role == Role::Setting
+                && let Some(value) = value
+            {
                 named.retain(|(name, _)| *name != slot.name);
                 named.push((slot.name.clone(), value));
             }
@@ -196,7 +257,9 @@ impl Plan {
         let mut needed = Vec::new();
         for slot in self.slots.iter().filter(|slot| slot.role == Role::Setting) {
             for piece in slot.pieces.iter().flatten() {
-                if let Piece::Answer { query, .. } = piece && !needed.contains(query) {
+                if let Piece::Answer { query, .. } = piece
+                    && !needed.contains(query)
+                {
                     needed.push(*query);
                 }
             }
@@ -217,11 +280,15 @@ impl Plan {
             match piece {
                 Piece::Text(text) => whole.push(text.expose()),
                 Piece::Copy(other) => whole.push(values.get(*other)?.as_ref()?.expose()),
-                Piece::Answer { query, manner } => match manner.apply(answers.get(*query)?.as_ref()?) {
+                Piece::Answer { query, manner } => match manner
+                    .apply(answers.get(*query)?.as_ref()?)
+                {
                     Ok(Some((secret, _))) => whole.push(secret.expose()),
                     Ok(None) => return None,
                     Err(failure) if slot.role == Role::Setting => {
-                        wrong.0.push(failure.at(&self.address(slot, *query)));
+                        wrong
+                            .0
+                            .push(failure.at(&self.address(&slot.name, &slot.place, *query)));
                         return None;
                     }
                     Err(_) => return None,
@@ -231,103 +298,178 @@ impl Plan {
         Some(whole.finish())
     }
 
-    /// Joins the pieces: entries for the program, and rewritten inherited variables.
-    pub(crate) fn join(self, answers: &[Option<Answer>], wrong: &mut Failures) -> (Vec<Loaded>, Vec<Loaded>) {
+    /// Joins the pieces: entries for the program, and rewritten inherited variables. One of each
+    /// name, the last; the others live only where a later entry copies them.
+    pub(crate) fn join(
+        mut self,
+        answers: &[Option<Answer>],
+        wrong: &mut Failures,
+    ) -> (Vec<Loaded>, Vec<Loaded>) {
         let mut collected = Collected::default();
-        let mut values: Vec<Option<Secret>> = Vec::new();
-        let (mut entries, mut inherited) = (Vec::new(), Vec::new());
-        for slot in &self.slots {
-            let live = slot.role != Role::Setting;
-            let made = slot.pieces.as_ref().and_then(|pieces| {
-                self.made(slot, pieces, &values, answers, &mut collected)
-            });
-            values.push(made.as_ref().map(|made| made.value.duplicate()));
-            let Some(made) = made.filter(|_| live) else { continue };
-            let list = if slot.role == Role::Inherited { &mut inherited } else { &mut entries };
-            list.retain(|known: &Loaded| known.name != made.name);
-            list.push(made);
+        let (entries_of_file, replaced) = (self.slots.len(), self.replaced());
+        let mut copied = vec![false; entries_of_file];
+        for piece in self
+            .slots
+            .iter()
+            .flat_map(|slot| slot.pieces.iter().flatten())
+        {
+            if let Piece::Copy(at) = piece
+                && let Some(copied) = copied.get_mut(*at)
+            {
+                *copied = true;
+            }
         }
-        // A setting that is passed on by name goes to the program as well; `environment` decides.
-        for (slot, value) in self.slots.iter().zip(values) {
-            if slot.role == Role::Setting && let Some(value) = value {
-                entries.push(Loaded {
-                    name: slot.name.clone(),
-                    value,
-                    place: slot.place.clone(),
-                    provider: SETTING.to_owned(),
-                    version: None,
-                    as_file: false,
-                });
+        let mut values: Vec<Option<Secret>> = Vec::with_capacity(entries_of_file);
+        let (mut entries, mut inherited) = (Vec::with_capacity(entries_of_file), Vec::new());
+        let slots = std::mem::take(&mut self.slots);
+        for ((slot, replaced), copied) in slots.into_iter().zip(replaced).zip(copied) {
+            if replaced && !copied {
+                values.push(None);
+                continue;
+            }
+            let role = slot.role;
+            let made = self.made(slot, &values, answers, &mut collected);
+            values.push(
+                made.as_ref()
+                    .filter(|_| copied)
+                    .map(|made| made.value.duplicate()),
+            );
+            let Some(made) = made.filter(|_| !replaced) else {
+                continue;
+            };
+            match role {
+                Role::Inherited => inherited.push(made),
+                Role::Entry => entries.push(made),
+                // A setting that `--pass` names goes to the program as well; `environment` decides.
+                Role::Setting => entries.push(Loaded {
+                    provider: SETTING,
+                    ..made
+                }),
             }
         }
         wrong.0.extend(collected.finish());
         (entries, inherited)
     }
 
+    /// Which slots a later one of the same name and kind replaces.
+    fn replaced(&self) -> Vec<bool> {
+        let mut order: Vec<usize> = (0..self.slots.len()).collect();
+        let key = |at: &usize| {
+            self.slots
+                .get(*at)
+                .map(|slot| (slot.name.as_str(), slot.role == Role::Inherited))
+        };
+        order.sort_by(|a, b| key(a).cmp(&key(b)));
+        let mut replaced = vec![false; self.slots.len()];
+        for (earlier, later) in order.iter().zip(order.iter().skip(1)) {
+            if key(earlier) == key(later)
+                && let Some(replaced) = replaced.get_mut(*earlier)
+            {
+                *replaced = true;
+            }
+        }
+        replaced
+    }
+
     fn made(
         &self,
-        slot: &Slot,
-        pieces: &[Piece],
+        slot: Slot,
         values: &[Option<Secret>],
         answers: &[Option<Answer>],
         collected: &mut Collected,
     ) -> Option<Loaded> {
-        let mut whole = SecretBuffer::default();
+        let Slot {
+            name,
+            place,
+            pieces,
+            as_file,
+            ..
+        } = slot;
+        let mut pieces = pieces?;
         let mut provider = "text";
         let mut version = None;
-        for piece in pieces {
-            match piece {
-                Piece::Text(text) => whole.push(text.expose()),
-                Piece::Copy(other) => {
-                    if let Some(Some(value)) = values.get(*other) {
-                        whole.push(value.expose());
-                    }
-                }
-                Piece::Answer { query, manner } => {
-                    provider = &self.queries.get(*query)?.reference.scheme;
-                    match manner.apply(answers.get(*query)?.as_ref()?) {
-                        Ok(Some((secret, found))) => {
-                            version = found;
-                            whole.push(secret.expose());
+        let value = if let [Piece::Text(_)] = pieces.as_slice()
+            && let Some(Piece::Text(text)) = pieces.pop()
+        {
+            text
+        } else {
+            let single = pieces.len() == 1;
+            let mut whole = SecretBuffer::default();
+            for piece in pieces {
+                match piece {
+                    Piece::Text(text) => whole.push(text.expose()),
+                    Piece::Copy(other) => {
+                        if let Some(Some(value)) = values.get(other) {
+                            whole.push(value.expose());
                         }
-                        // Optional and missing: the whole variable stays unset.
-                        Ok(None) if pieces.len() == 1 => return None,
-                        Ok(None) => {}
-                        Err(failure) => {
-                            collected.add(self.address(slot, *query), &slot.name, failure);
-                            return None;
+                    }
+                    Piece::Answer { query, manner } => {
+                        provider = self.scheme(query);
+                        match manner.apply(answers.get(query)?.as_ref()?) {
+                            Ok(Some((secret, found))) => {
+                                version = found;
+                                whole.push(secret.expose());
+                            }
+                            // Optional and missing: the whole variable stays unset.
+                            Ok(None) if single => return None,
+                            Ok(None) => {}
+                            Err(failure) => {
+                                collected.add(self.address(&name, &place, query), &name, failure);
+                                return None;
+                            }
                         }
                     }
                 }
             }
-        }
+            whole.finish()
+        };
         Some(Loaded {
-            name: slot.name.clone(),
-            value: whole.finish(),
-            place: slot.place.clone(),
-            provider: provider.to_owned(),
+            name,
+            value,
+            place,
+            provider,
             version,
-            as_file: slot.as_file,
+            as_file,
         })
     }
 
-    fn address(&self, slot: &Slot, query: usize) -> String {
-        let reference = self.queries.get(query).map(|query| query.reference.to_string());
-        format!("{}: {}: {}", slot.place, slot.name, reference.unwrap_or_default())
+    fn scheme(&self, query: usize) -> &'static str {
+        let query = self.queries.get(query);
+        let row = query.and_then(|query| provider::row(&query.reference.scheme));
+        row.map_or("text", |row| row.scheme)
     }
 
-    fn pieces(&mut self, template: Template, scope: &Scope<'_>, slot: &mut Slot) -> Result<Vec<Piece>, Failure> {
+    fn address(&self, name: &str, place: &Place, query: usize) -> String {
+        let reference = self
+            .queries
+            .get(query)
+            .map(|query| query.reference.to_string());
+        format!(
+            "{}: {name}: {}",
+            place.shown(&self.file),
+            reference.unwrap_or_default()
+        )
+    }
+
+    fn pieces(
+        &mut self,
+        template: Template,
+        scope: &Scope<'_>,
+        slot: &mut Slot,
+    ) -> Result<Vec<Piece>, Failure> {
         let whole = template.parts.len() == 1;
-        let at = |failure: Failure| failure.at(&format!("{}: {}", slot.place, slot.name));
+        let address = |file: &str| format!("{}: {}", slot.place.shown(file), slot.name);
         let mut pieces = Vec::with_capacity(template.parts.len());
         for part in template.parts {
             pieces.push(match part {
                 Part::Text(text) => Piece::Text(text),
                 Part::Variable(variable) => self.look_up(variable, scope),
                 Part::Reference(draft) => {
-                    let (query, manner) = self.query(*draft, scope, slot.role).map_err(at)?;
+                    let (query, manner) = self
+                        .query(*draft, scope, slot.role)
+                        .map_err(|failure| failure.at(&address(&self.file)))?;
                     if manner.as_file && !whole {
-                        return Err(at(Fault::WholeOnly.into()));
+                        return Err(Failure::from(Fault::WholeOnly).at(&address(&self.file)));
                     }
                     slot.as_file |= manner.as_file;
                     Piece::Answer { query, manner }
@@ -337,7 +479,12 @@ impl Plan {
         Ok(pieces)
     }
 
-    fn query(&mut self, draft: Draft, scope: &Scope<'_>, role: Role) -> Result<(usize, Manner), Failure> {
+    fn query(
+        &mut self,
+        draft: Draft,
+        scope: &Scope<'_>,
+        role: Role,
+    ) -> Result<(usize, Manner), Failure> {
         let mut misplaced = None;
         let shield = provider::row(&draft.scheme).map(|row| row.shield);
         let mut reference = draft.fill(&mut |variable| {
@@ -360,7 +507,16 @@ impl Plan {
         {
             return Err(Failure::from(Misplaced::SettingNeedsStore(row.title)).at(&shown));
         }
-        Ok((add(&mut self.queries, Query { reference, import: false }), manner))
+        Ok((
+            add(
+                &mut self.queries,
+                Query {
+                    reference,
+                    import: false,
+                },
+            ),
+            manner,
+        ))
     }
 
     fn look_up(&self, variable: Variable, scope: &Scope<'_>) -> Piece {
@@ -370,7 +526,9 @@ impl Plan {
         let name = variable.name.as_str();
         let outside = || {
             let file = scope.rewritten.iter().find(|known| known.name == name);
-            let value = file.map(|known| known.value.expose()).or_else(|| scope.inherited.value(name));
+            let value = file
+                .map(|known| known.value.expose())
+                .or_else(|| scope.inherited.value(name));
             value.map(|value| Piece::Text(Secret::new(value.to_vec())))
         };
         let above = || {
@@ -381,8 +539,14 @@ impl Plan {
                 None => Some(Piece::Text(Secret::new(Vec::new()))),
             }
         };
-        let found = if scope.overrides { above().or_else(outside) } else { outside().or_else(above) };
-        found.unwrap_or_else(|| Piece::Text(variable.default.unwrap_or_else(|| Secret::new(Vec::new()))))
+        let found = if scope.overrides {
+            above().or_else(outside)
+        } else {
+            outside().or_else(above)
+        };
+        found.unwrap_or_else(|| {
+            Piece::Text(variable.default.unwrap_or_else(|| Secret::new(Vec::new())))
+        })
     }
 
     /// The text of a piece that goes into a reference.
@@ -394,7 +558,11 @@ impl Plan {
             },
             Piece::Copy(at) => {
                 let pieces = self.slots.get(*at).and_then(|slot| slot.pieces.as_ref());
-                pieces.into_iter().flatten().map(|piece| self.plain_text(piece, name)).collect()
+                pieces
+                    .into_iter()
+                    .flatten()
+                    .map(|piece| self.plain_text(piece, name))
+                    .collect()
             }
             Piece::Answer { .. } => Err(Misplaced::Depends(name.to_owned())),
         }
@@ -438,10 +606,12 @@ impl Collected {
     }
 
     fn finish(self) -> impl Iterator<Item = Failure> {
-        self.0.into_iter().map(|(failure, address, others)| match others.len() {
-            0 => failure.at(&address),
-            1..=5 => failure.at(&format!("{address} (also {})", others.join(", "))),
-            n => failure.at(&format!("{address} (and {n} more)")),
-        })
+        self.0
+            .into_iter()
+            .map(|(failure, address, others)| match others.len() {
+                0 => failure.at(&address),
+                1..=5 => failure.at(&format!("{address} (also {})", others.join(", "))),
+                n => failure.at(&format!("{address} (and {n} more)")),
+            })
     }
 }

@@ -24,7 +24,11 @@ pub(super) fn check(settings: &mut Settings, report: &Report) -> Ended {
     if let Err(failures) = walk(settings, report, &mut findings) {
         findings.failures = failures;
     }
-    let text = if settings.json { as_json(&findings) } else { as_table(&findings) };
+    let text = if settings.json {
+        as_json(&findings)
+    } else {
+        as_table(&findings)
+    };
     report.product(text.as_bytes())?;
     if findings.failures.0.is_empty() {
         return Ok(None);
@@ -39,7 +43,10 @@ fn walk(settings: &mut Settings, report: &Report, findings: &mut Findings) -> Re
     let mut environment = crate::environment::Environment::build(resolved, settings, report)?;
     findings.lines = std::mem::take(&mut environment.lines);
     if !settings.program.is_empty() {
-        let program = Program { words: settings.program.clone(), arg0: None };
+        let program = Program {
+            words: settings.program.clone(),
+            arg0: None,
+        };
         let path = process::find(&program, &environment.block())?;
         findings.program = Some(path.display().to_string());
     }
@@ -57,13 +64,21 @@ fn as_table(findings: &Findings) -> String {
     if findings.lines.is_empty() {
         return text;
     }
-    let mut rows = vec![["VARIABLE", "SOURCE", "PROVIDER", "VERSION", "DECISION"].map(str::to_owned)];
+    let file = findings.source.as_ref().map_or("", |(file, _)| file);
+    let mut rows =
+        vec![["VARIABLE", "SOURCE", "PROVIDER", "VERSION", "DECISION"].map(str::to_owned)];
     for line in &findings.lines {
-        let dash = |text: &str| if text.is_empty() { "-".to_owned() } else { text.to_owned() };
+        let dash = |text: &str| {
+            if text.is_empty() {
+                "-".to_owned()
+            } else {
+                text.to_owned()
+            }
+        };
         rows.push([
             line.name.clone(),
-            line.place.clone(),
-            dash(&line.provider),
+            line.place.shown(file),
+            dash(line.provider),
             dash(line.version.as_deref().unwrap_or("")),
             line.decision.words().to_owned(),
         ]);
@@ -75,7 +90,11 @@ fn as_table(findings: &Findings) -> String {
         }
     }
     for row in &rows {
-        let cells: Vec<String> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        let cells: Vec<String> = row
+            .iter()
+            .zip(widths)
+            .map(|(cell, width)| format!("{cell:<width$}"))
+            .collect();
         text.push_str(cells.join("  ").trim_end());
         text.push('\n');
     }
@@ -86,14 +105,15 @@ fn as_json(findings: &Findings) -> String {
     let pair = |name: &str, value: Option<&str>| {
         format!("\"{name}\":{}", value.map_or("null".to_owned(), quote))
     };
+    let file = findings.source.as_ref().map_or("", |(file, _)| file);
     let lines: Vec<String> = findings
         .lines
         .iter()
         .map(|line| {
             let cells = [
                 pair("name", Some(&line.name)),
-                pair("source", Some(&line.place)),
-                pair("provider", Some(line.provider.as_str()).filter(|p| !p.is_empty())),
+                pair("source", Some(&line.place.shown(file))),
+                pair("provider", Some(line.provider).filter(|p| !p.is_empty())),
                 pair("version", line.version.as_deref()),
                 pair("decision", Some(line.decision.words())),
             ];
@@ -104,7 +124,13 @@ fn as_json(findings: &Findings) -> String {
         .failures
         .0
         .iter()
-        .map(|failure| format!("{{{},{}}}", pair("error", Some(&failure.what)), pair("hint", failure.hint.as_deref())))
+        .map(|failure| {
+            format!(
+                "{{{},{}}}",
+                pair("error", Some(&failure.what)),
+                pair("hint", failure.hint.as_deref())
+            )
+        })
         .collect();
     let source = findings.source.as_ref();
     format!(

@@ -23,7 +23,11 @@ impl Explain for Fault {
             Fault::NotThere(path) => format!("{}: there is no such file", path.display()),
             Fault::NotPlain(path) => format!("{}: is sealed already", path.display()),
             Fault::Remains(path, errno) => {
-                format!("{}: cannot be removed: {}", path.display(), files::reason(*errno))
+                format!(
+                    "{}: cannot be removed: {}",
+                    path.display(),
+                    files::reason(*errno)
+                )
             }
         }
     }
@@ -32,7 +36,9 @@ impl Explain for Fault {
         Some(match self {
             Fault::NotThere(_) => "name the file, or its folder with --dir".to_owned(),
             Fault::NotPlain(_) => "name the plain file: envshim seal .vault".to_owned(),
-            Fault::Remains(path, _) => format!("the sealed file is complete; rm {}", path.display()),
+            Fault::Remains(path, _) => {
+                format!("the sealed file is complete; rm {}", path.display())
+            }
         })
     }
 }
@@ -40,7 +46,10 @@ impl Explain for Fault {
 /// `.vault` to `.vault.enc`. The file must be one that a start could read.
 pub(super) fn seal(settings: &Settings, report: &Report) -> Ended {
     let plain_path = named(settings, source::VAULT);
-    if plain_path.extension().is_some_and(|extension| extension == "enc") {
+    if plain_path
+        .extension()
+        .is_some_and(|extension| extension == "enc")
+    {
         return Err(Fault::NotPlain(plain_path).into());
     }
     let plain = content(&plain_path)?.bytes;
@@ -50,11 +59,25 @@ pub(super) fn seal(settings: &Settings, report: &Report) -> Ended {
     let path = PathBuf::from(path);
     let existing = files::read(&path, source::MOST, Accept::Regular).map_err(Failure::from)?;
     let existing = existing.as_ref().map(|there| there.bytes.expose());
-    let sealed = sealed::seal(&path, &plain, existing, &settings.credentials, settings.fresh)?;
+    let sealed = sealed::seal(
+        &path,
+        &plain,
+        existing,
+        &settings.credentials,
+        settings.fresh,
+    )?;
     source::heed(sealed.notes, settings.strict, report)?;
     let kinds: Vec<String> = sealed.opens.iter().map(ToString::to_string).collect();
-    let done = if sealed.unchanged { "is up to date" } else { "is sealed and was opened again to make sure" };
-    report.info(&format!("`{}` {done}; it opens with: {}", path.display(), kinds.join(", ")));
+    let done = if sealed.unchanged {
+        "is up to date"
+    } else {
+        "is sealed and was opened again to make sure"
+    };
+    report.info(&format!(
+        "`{}` {done}; it opens with: {}",
+        path.display(),
+        kinds.join(", ")
+    ));
     if settings.remove_plain {
         std::fs::remove_file(&plain_path).map_err(|error| {
             let errno = nix::errno::Errno::from_raw(error.raw_os_error().unwrap_or(0));
@@ -62,7 +85,10 @@ pub(super) fn seal(settings: &Settings, report: &Report) -> Ended {
         })?;
         report.info(&format!("`{}` is removed", plain_path.display()));
     } else {
-        report.info(&format!("`{0}` is still there, and comes first at a start; rm {0} when you no longer edit it", plain_path.display()));
+        report.info(&format!(
+            "`{0}` is still there, and comes first at a start; rm {0} when you no longer edit it",
+            plain_path.display()
+        ));
     }
     Ok(None)
 }
@@ -82,7 +108,9 @@ pub(super) fn open(settings: &Settings, report: &Report) -> Ended {
 pub(super) fn keygen(report: &Report) -> Ended {
     let (text, id) = sealed::keygen()?;
     report.product(text.expose())?;
-    report.info(&format!("this is key {id}; keep it in a file of its own: envshim keygen > vault.key"));
+    report.info(&format!(
+        "this is key {id}; keep it in a file of its own: envshim keygen > vault.key"
+    ));
     Ok(None)
 }
 

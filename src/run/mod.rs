@@ -4,7 +4,7 @@ mod check;
 
 mod files;
 
-use std::process::ExitCode;
+use std::ffi::OsString;
 
 use crate::cli::{self, Command, Invocation};
 use crate::environment::Environment;
@@ -17,20 +17,19 @@ use crate::settings::{Inherited, Settings};
 use crate::source::{self, Kind, document, dump};
 use crate::sys;
 
-/// Runs the command line of this process.
-pub fn run() -> ExitCode {
+/// Runs the command line of this process, whose first word is our own name. Returns the exit status.
+pub fn run(words: Vec<OsString>) -> u8 {
     sys::harden();
-    #[allow(clippy::disallowed_methods, reason = "the one place that reads the command line")]
-    let words = std::env::args_os().skip(1).collect();
+    let words = words.into_iter().skip(1).collect();
     let plain = Report::new(None, false);
     let exit = match cli::read(words) {
         Ok(invocation) => obey(invocation, plain),
         Err(misuse) => Err(misuse.into()),
     };
     match exit {
-        Ok(None) => ExitCode::SUCCESS,
-        Ok(Some(exit)) => ExitCode::from(exit as u8),
-        Err(failures) => ExitCode::from(plain.failures(&failures) as u8),
+        Ok(None) => 0,
+        Ok(Some(exit)) => exit as u8,
+        Err(failures) => plain.failures(&failures) as u8,
     }
 }
 
@@ -56,7 +55,10 @@ fn obey(invocation: Invocation, plain: Report) -> Ended {
     let report = Report::new(settings.log, settings.log_json);
     let ended = understood.and_then(|unknown| {
         for name in unknown {
-            report.warn(&format!("{name} is not a setting of envshim"), Some("envshim help options lists them"));
+            report.warn(
+                &format!("{name} is not a setting of envshim"),
+                Some("envshim help options lists them"),
+            );
         }
         match settings.command {
             Command::Check => check::check(&mut settings, &report),
@@ -88,7 +90,12 @@ fn start(settings: &mut Settings, report: &Report) -> Failures {
 
 fn prepare(settings: &mut Settings, report: &Report) -> Result<Environment, Failures> {
     let resolved = load(settings, report)?;
-    if settings.dump && matches!(resolved.choice.kind, Kind::Vault | Kind::Sealed | Kind::Environment) {
+    if settings.dump
+        && matches!(
+            resolved.choice.kind,
+            Kind::Vault | Kind::Sealed | Kind::Environment
+        )
+    {
         save(&resolved, report)?;
     }
     let count = resolved.loaded.len();
@@ -100,7 +107,15 @@ fn prepare(settings: &mut Settings, report: &Report) -> Result<Environment, Fail
         _ => report.info(&format!("{count} variables from `{file}`")),
     }
     for line in &environment.lines {
-        report.debug(|| format!("{}: {} ({}, {})", line.name, line.decision.words(), line.place, line.provider));
+        report.debug(|| {
+            format!(
+                "{}: {} ({}, {})",
+                line.name,
+                line.decision.words(),
+                line.place.shown(&file),
+                line.provider
+            )
+        });
     }
     Ok(environment)
 }

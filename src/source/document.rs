@@ -39,9 +39,16 @@ impl Explain for Hollow {
 }
 
 /// Reads the chosen source. `schemes` are those that count as references in a `.vault`.
-pub fn read(mut choice: Choice, schemes: &[&'static str], report: &Report) -> Result<Document, Failures> {
+pub fn read(
+    mut choice: Choice,
+    schemes: &[&'static str],
+    report: &Report,
+) -> Result<Document, Failures> {
     let Some(bytes) = choice.bytes.take() else {
-        return Ok(Document { choice, entries: Vec::new() });
+        return Ok(Document {
+            choice,
+            entries: Vec::new(),
+        });
     };
     let text = bytes.expose();
     let literal = choice.kind == Kind::Dump && dotenv::is_literal(text);
@@ -49,11 +56,18 @@ pub fn read(mut choice: Choice, schemes: &[&'static str], report: &Report) -> Re
     let mut wrong = Failures::default();
     let mut entries = Vec::with_capacity(bindings.len());
     for binding in bindings {
-        let place = || format!("{}:{}:{}: {}", choice.file, binding.line, binding.column, binding.name);
+        let place = || {
+            format!(
+                "{}:{}:{}: {}",
+                choice.file, binding.line, binding.column, binding.name
+            )
+        };
         let value = match binding.value {
             None => None,
             Some(value) if literal => Some(Template::literal(value)),
-            Some(value) if choice.kind == Kind::Dump => Some(reference::parse_plain(value.expose())),
+            Some(value) if choice.kind == Kind::Dump => {
+                Some(reference::parse_plain(value.expose()))
+            }
             Some(value) => match reference::parse(value.expose(), schemes) {
                 Ok(template) => Some(template),
                 Err(fault) => {
@@ -64,11 +78,21 @@ pub fn read(mut choice: Choice, schemes: &[&'static str], report: &Report) -> Re
         };
         if let Some(near) = value.as_ref().and_then(|template| template.suspicion) {
             report.warn(
-                &format!("{}: the value looks like a reference but is passed on as text", place()),
-                Some(&format!("did you mean {near}:...? Write text:... if it is text")),
+                &format!(
+                    "{}: the value looks like a reference but is passed on as text",
+                    place()
+                ),
+                Some(&format!(
+                    "did you mean {near}:...? Write text:... if it is text"
+                )),
             );
         }
-        entries.push(Entry { name: binding.name, value, line: binding.line, as_file: false });
+        entries.push(Entry {
+            name: binding.name,
+            value,
+            line: binding.line,
+            as_file: false,
+        });
     }
     if wrong.0.is_empty() && entries.iter().all(|entry| entry.value.is_none()) {
         return Err(Hollow(choice.file).into());

@@ -14,7 +14,11 @@ pub fn write<'a>(
     folder: &Path,
     variables: impl Iterator<Item = (&'a str, &'a Secret, bool)>,
 ) -> Result<(PathBuf, Vec<Difference>), Failure> {
-    let path = if folder == Path::new(".") { PathBuf::from(DUMP) } else { folder.join(DUMP) };
+    let path = if folder == Path::new(".") {
+        PathBuf::from(DUMP)
+    } else {
+        folder.join(DUMP)
+    };
     let (text, differences) = dotenv::write(variables.map(|(name, value, _)| (name, value)));
     files::replace(&path, text.expose(), 0o600)?;
     Ok((path, differences))

@@ -44,10 +44,22 @@ pub enum Kind {
 
 /// The files in their order. The sentence is the reason given wherever a choice is explained.
 static TABLE: &[(&str, Kind, &str)] = &[
-    (".env.dump", Kind::Dump, "it comes first, and nothing is fetched"),
-    ("env.dump", Kind::Dump, "it comes first, and nothing is fetched"),
+    (
+        ".env.dump",
+        Kind::Dump,
+        "it comes first, and nothing is fetched",
+    ),
+    (
+        "env.dump",
+        Kind::Dump,
+        "it comes first, and nothing is fetched",
+    ),
     (".vault", Kind::Vault, "there is no dump before it"),
-    (".vault.enc", Kind::Sealed, "there is neither a dump nor a plain .vault before it"),
+    (
+        ".vault.enc",
+        Kind::Sealed,
+        "there is neither a dump nor a plain .vault before it",
+    ),
 ];
 
 /// The file a dump is written to.
@@ -79,7 +91,10 @@ pub struct Choice {
 /// Why no source speaks.
 #[derive(Debug)]
 enum Fault {
-    Nothing { looked: Vec<PathBuf>, passed: Option<String> },
+    Nothing {
+        looked: Vec<PathBuf>,
+        passed: Option<String>,
+    },
     Empty(PathBuf, Kind),
     Exposed(PathBuf),
     NoFolder(PathBuf),
@@ -89,9 +104,17 @@ impl Explain for Fault {
     fn what(&self) -> String {
         match self {
             Fault::Nothing { looked, passed } => {
-                let looked: Vec<String> = looked.iter().map(|p| format!("`{}`", p.display())).collect();
-                let passed = passed.as_ref().map_or(String::new(), |why| format!("; {why}"));
-                format!("no secrets found: there is no {}, and the environment names no store{passed}", join(&looked))
+                let looked: Vec<String> = looked
+                    .iter()
+                    .map(|p| format!("`{}`", p.display()))
+                    .collect();
+                let passed = passed
+                    .as_ref()
+                    .map_or(String::new(), |why| format!("; {why}"));
+                format!(
+                    "no secrets found: there is no {}, and the environment names no store{passed}",
+                    join(&looked)
+                )
             }
             Fault::Empty(path, _) => format!("{}: is empty", path.display()),
             Fault::Exposed(path) => exposed(path),
@@ -123,7 +146,11 @@ fn join(words: &[String]) -> String {
 }
 
 /// Finds the source that speaks. `names_a_store`: the settings in the environment suffice.
-pub fn choose(settings: &Settings, names_a_store: bool, report: &Report) -> Result<Choice, Failures> {
+pub fn choose(
+    settings: &Settings,
+    names_a_store: bool,
+    report: &Report,
+) -> Result<Choice, Failures> {
     let explicit = settings.dir.is_some();
     let folders: Vec<PathBuf> = match &settings.dir {
         Some(dir) => vec![dir.clone()],
@@ -132,7 +159,11 @@ pub fn choose(settings: &Settings, names_a_store: bool, report: &Report) -> Resu
     let refreshes = settings.command == Command::Dump;
     let home = || folders.first().cloned().unwrap_or_default();
     if !settings.reload && !refreshes && settings.inherited.value(MARKER) == Some(b"1") {
-        return Ok(Choice::without_file(Kind::Marked, home(), "secrets_loaded=1 is set: an envshim before this one has loaded them"));
+        return Ok(Choice::without_file(
+            Kind::Marked,
+            home(),
+            "secrets_loaded=1 is set: an envshim before this one has loaded them",
+        ));
     }
     let mut looked = Vec::new();
     let mut passed = None;
@@ -142,7 +173,8 @@ pub fn choose(settings: &Settings, names_a_store: bool, report: &Report) -> Resu
             if *kind == Kind::Dump && refreshes {
                 continue;
             }
-            let Some(found) = files::read(&path, MOST, Accept::Regular).map_err(Failure::from)? else {
+            let Some(found) = files::read(&path, MOST, Accept::Regular).map_err(Failure::from)?
+            else {
                 looked.push(path);
                 continue;
             };
@@ -164,7 +196,13 @@ pub fn choose(settings: &Settings, names_a_store: bool, report: &Report) -> Resu
                 Some(why) => format!("`{file}` is there; {why}"),
                 None => format!("`{file}` is there: {reason}"),
             };
-            let mut choice = Choice { kind: *kind, folder: folder.clone(), file, reason, bytes: Some(found.bytes) };
+            let mut choice = Choice {
+                kind: *kind,
+                folder: folder.clone(),
+                file,
+                reason,
+                bytes: Some(found.bytes),
+            };
             if *kind == Kind::Sealed {
                 choice.unseal(settings, report)?;
             }
@@ -175,13 +213,21 @@ pub fn choose(settings: &Settings, names_a_store: bool, report: &Report) -> Resu
         }
     }
     if names_a_store {
-        return Ok(Choice::without_file(Kind::Environment, home(), "there is no file, but the environment says where the secrets are"));
+        return Ok(Choice::without_file(
+            Kind::Environment,
+            home(),
+            "there is no file, but the environment says where the secrets are",
+        ));
     }
     if explicit && !home().is_dir() {
         return Err(Fault::NoFolder(home()).into());
     }
     if settings.optional {
-        return Ok(Choice::without_file(Kind::Nothing, home(), "there is no source, and --optional allows that"));
+        return Ok(Choice::without_file(
+            Kind::Nothing,
+            home(),
+            "there is no source, and --optional allows that",
+        ));
     }
     // `env.dump` is an old spelling; naming it would only confuse.
     looked.retain(|path| !path.ends_with(TABLE[1].0));
@@ -190,12 +236,22 @@ pub fn choose(settings: &Settings, names_a_store: bool, report: &Report) -> Resu
 
 impl Choice {
     fn without_file(kind: Kind, folder: PathBuf, reason: &str) -> Choice {
-        Choice { kind, folder, file: "environment".to_owned(), reason: reason.to_owned(), bytes: None }
+        Choice {
+            kind,
+            folder,
+            file: "environment".to_owned(),
+            reason: reason.to_owned(),
+            bytes: None,
+        }
     }
 
     fn unseal(&mut self, settings: &Settings, report: &Report) -> Result<(), Failures> {
         let sealed = self.bytes.take().unwrap_or_else(|| Secret::new(Vec::new()));
-        let opened = sealed::open(Path::new(&self.file), sealed.expose(), &settings.credentials)?;
+        let opened = sealed::open(
+            Path::new(&self.file),
+            sealed.expose(),
+            &settings.credentials,
+        )?;
         heed(opened.notes, settings.strict, report)?;
         report.debug(|| format!("{}: opened with the {}", self.file, opened.how));
         self.bytes = Some(opened.plain);
@@ -246,8 +302,15 @@ fn shown(folder: &Path, name: &str) -> PathBuf {
 
 fn too_old(path: &Path, modified: SystemTime, limit: Duration) -> Option<String> {
     // A file from the future (a clock that was set back) is as fresh as can be.
-    let age = SystemTime::now().duration_since(modified).unwrap_or_default();
+    let age = SystemTime::now()
+        .duration_since(modified)
+        .unwrap_or_default();
     (age > limit).then(|| {
-        format!("`{}` is passed over, for it is {} old and --max-age is {}", path.display(), spoken(age), spoken(limit))
+        format!(
+            "`{}` is passed over, for it is {} old and --max-age is {}",
+            path.display(),
+            spoken(age),
+            spoken(limit)
+        )
     })
 }

@@ -9,6 +9,7 @@
     reason = "the house list is for the program"
 )]
 
+mod dotenv;
 mod house;
 
 mod json;

@@ -1,12 +1,10 @@
 //! The reader: one pass over the bytes, line ends as Python opens a text file (CR LF and a lone CR
 //! are line feeds, also inside quotes).
 
-use base64ct::{Base64Unpadded, Encoding};
-use zeroize::Zeroizing;
-
+use super::decode::{Quoted, from_base64, unescape, unmark};
 use super::fault::{Fault, Kind};
-use super::{BASE64, DOLLAR, GUARD, HEADER, HEADER_ANY, space};
-use crate::secret::{Secret, SecretBuffer};
+use super::{BASE64, GUARD, HEADER, HEADER_ANY, space};
+use crate::secret::Secret;
 
 /// A line that names a variable.
 pub struct Binding {
@@ -43,14 +41,7 @@ pub fn read(text: &[u8]) -> Result<Vec<Binding>, Vec<Fault>> {
     if !literal && is_later_dump(&text[start..]) {
         return Err(vec![fault((1, 1), Kind::LaterDump)]);
     }
-    let mut reader = Reader {
-        text,
-        at: start,
-        line: 1,
-        line_start: start,
-        literal,
-        bindings: Vec::new(),
-    };
+    let mut reader = Reader::new(text, start, literal);
     let mut faults = undecodable(&text[start..]);
     reader.statements(&mut faults);
     if faults.is_empty() {
@@ -75,14 +66,7 @@ fn undecodable(text: &[u8]) -> Vec<Fault> {
     if std::str::from_utf8(text).is_ok() && !text.contains(&0) {
         return faults;
     }
-    let mut reader = Reader {
-        text,
-        at: 0,
-        line: 1,
-        line_start: 0,
-        literal: false,
-        bindings: Vec::new(),
-    };
+    let mut reader = Reader::new(text, 0, false);
     while reader.at < text.len() {
         let line = reader.rest_of_line();
         if let Err(error) = std::str::from_utf8(line) {
@@ -116,15 +100,18 @@ struct Reader<'a> {
     bindings: Vec<Binding>,
 }
 
-/// What stands between two quotes, and what was seen there.
-struct Quoted<'a> {
-    inside: &'a [u8],
-    opened: (u32, u32),
-    escapes: bool,
-    returns: bool,
-}
-
 impl<'a> Reader<'a> {
+    fn new(text: &'a [u8], start: usize, literal: bool) -> Self {
+        Reader {
+            text,
+            at: start,
+            line: 1,
+            line_start: start,
+            literal,
+            bindings: Vec::new(),
+        }
+    }
+
     fn statements(&mut self, faults: &mut Vec<Fault>) {
         // The lines after an open quote are likely the rest of its value: until a line is whole
         // again, what is wrong with them is not worth telling.
@@ -189,7 +176,7 @@ impl<'a> Reader<'a> {
                     return Err(self.fault(Kind::AfterQuote { opened }));
                 }
                 let value = unescape(&quoted, quote);
-                if self.literal { dollars(value) } else { value }
+                if self.literal { unmark(value) } else { value }
             }
             _ => Secret::new(self.unquoted().to_vec()),
         };
@@ -253,21 +240,19 @@ impl<'a> Reader<'a> {
     fn quoted(&mut self, quote: u8) -> Result<Quoted<'a>, Fault> {
         let opened = self.place();
         let from = self.at + 1;
-        let (mut escapes, mut returns) = (false, false);
+        let mut plain = true;
         let mut at = from;
         loop {
-            match self.text.get(at) {
+            at += match self.text.get(at) {
                 None => return Err(fault(opened, Kind::OpenQuote)),
-                Some(b'\\') => {
-                    escapes = true;
-                    // Of CR LF it covers both, which changes nothing; the CR must still be seen.
-                    returns |= self.text.get(at + 1) == Some(&b'\r');
-                    at += 2;
-                }
                 Some(byte) if *byte == quote => break,
+                Some(b'\\') => {
+                    plain = false;
+                    2
+                }
                 Some(byte) => {
-                    returns |= *byte == b'\r';
-                    at += 1;
+                    plain &= *byte != b'\r';
+                    1
                 }
             }
         }
@@ -276,8 +261,7 @@ impl<'a> Reader<'a> {
         Ok(Quoted {
             inside,
             opened,
-            escapes,
-            returns,
+            plain,
         })
     }
 
@@ -317,13 +301,13 @@ impl<'a> Reader<'a> {
         place.1 += characters(name) + 1 + u32::from(encoded);
         let decoded;
         let name = if encoded {
-            decoded = decode(name).ok_or_else(|| wrong(place))?;
+            decoded = from_base64(name).ok_or_else(|| wrong(place))?;
             decoded.expose()
         } else {
             name
         };
         let name = String::from_utf8_lossy(name).into_owned();
-        let value = decode(&value[1..]).ok_or_else(|| wrong(place))?;
+        let value = from_base64(&value[1..]).ok_or_else(|| wrong(place))?;
         self.bind(name, Some(value), place);
         Ok(())
     }
@@ -401,75 +385,4 @@ impl<'a> Reader<'a> {
     fn fault(&self, kind: Kind) -> Fault {
         fault(self.place(), kind)
     }
-}
-
-/// A quoted text as it was meant.
-fn unescape(quoted: &Quoted, quote: u8) -> Secret {
-    let inside = quoted.inside;
-    if !quoted.escapes && !quoted.returns {
-        return Secret::new(inside.to_vec());
-    }
-    let mut value = SecretBuffer::with_capacity(inside.len());
-    let mut plain = 0;
-    let mut at = 0;
-    while at < inside.len() {
-        let (length, replacement): (usize, &[u8]) = match (&inside[at..], quote) {
-            ([b'\r', b'\n', ..], _) => (2, b"\n"),
-            ([b'\r', ..], _) => (1, b"\n"),
-            ([b'\\', b'\\', ..], _) => (2, b"\\"),
-            ([b'\\', b'\'', ..], _) => (2, b"'"),
-            ([b'\\', b'"', ..], b'"') => (2, b"\""),
-            ([b'\\', b'a', ..], b'"') => (2, b"\x07"),
-            ([b'\\', b'b', ..], b'"') => (2, b"\x08"),
-            ([b'\\', b'f', ..], b'"') => (2, b"\x0c"),
-            ([b'\\', b'n', ..], b'"') => (2, b"\n"),
-            ([b'\\', b'r', ..], b'"') => (2, b"\r"),
-            ([b'\\', b't', ..], b'"') => (2, b"\t"),
-            ([b'\\', b'v', ..], b'"') => (2, b"\x0b"),
-            _ => {
-                at += 1;
-                continue;
-            }
-        };
-        value.push(&inside[plain..at]);
-        value.push(replacement);
-        at += length;
-        plain = at;
-    }
-    value.push(&inside[plain..]);
-    value.finish()
-}
-
-/// The dollar signs of a dump as they were.
-fn dollars(value: Secret) -> Secret {
-    let coded = value.expose();
-    let sign = |from: usize| {
-        let rest = &coded[from..];
-        let found = rest.windows(DOLLAR.len()).position(|part| part == DOLLAR);
-        found.map(|at| from + at)
-    };
-    let Some(mut next) = sign(0) else {
-        return value;
-    };
-    let mut plain = SecretBuffer::with_capacity(coded.len());
-    let mut done = 0;
-    loop {
-        plain.push(&coded[done..next]);
-        plain.push(b"$");
-        done = next + DOLLAR.len();
-        match sign(done) {
-            Some(at) => next = at,
-            None => break,
-        }
-    }
-    plain.push(&coded[done..]);
-    plain.finish()
-}
-
-fn decode(text: &[u8]) -> Option<Secret> {
-    let text = std::str::from_utf8(text).ok()?;
-    let mut bytes = Zeroizing::new(vec![0; text.len()]);
-    let length = Base64Unpadded::decode(text, &mut bytes).ok()?.len();
-    bytes.truncate(length);
-    Some(Secret::new(std::mem::take(&mut *bytes)))
 }

@@ -139,6 +139,7 @@ fn dump(variables: &[(&str, &[u8])]) -> (String, Vec<Difference>) {
 fn writes_the_form_that_most_readers_agree_on() {
     let (text, differences) = dump(&[
         ("PLAIN", b"it is `$HOME` \\n #x\n\"y\""),
+        ("SLASH", b"C:\\"),
         ("a.b", b"1"),
         ("QUOTE", b"it's $5"),
         ("TICK", b"it's `id`"),
@@ -147,32 +148,36 @@ fn writes_the_form_that_most_readers_agree_on() {
         ("n\r", b"1"),
         ("a b", b"1"),
         ("EXPANDS", b"${A}"),
+        ("a:b", b"1"),
     ]);
     let want = r#"# envshim dump, format 1: values are literal, nothing in them is expanded
 PLAIN='it is `$HOME` \n #x
 "y"'
-QUOTE="it's ${ENVSHIM_DOLLAR:-$}5"
+SLASH="C:\\${ENVSHIM_UNSET:-}"
+QUOTE="it's ${ENVSHIM_UNSET:-$}5"
 #envshim:base64 BYTES=/wA
 #envshim:base64 o'c x=MQ
 #envshim:base64 =bg0=MQ
-EXPANDS="${ENVSHIM_DOLLAR:-$}{A}"
+EXPANDS="${ENVSHIM_UNSET:-$}{A}"
 # sh would misread what follows, and stops here
 return
 a.b='1'
 TICK="it's `id`"
 'a b'='1'
+a:b='1'
 "#;
     assert_eq!(text, want);
     let lines: Vec<String> = differences.iter().map(Difference::line).collect();
     assert_eq!(
         lines,
         [
-            "`a.b`: sh skips it (not a name there)",
-            "`TICK`: sh skips it (a backtick beside quotes)",
-            "`BYTES`: python-dotenv skips it (not UTF-8 text), Docker Compose skips it (not UTF-8 text), sh skips it (not UTF-8 text)",
-            "`o'c x`: python-dotenv skips it (not a name there), Docker Compose skips it (not a name there), sh skips it (not a name there)",
-            "`n\r`: python-dotenv skips it (not a name there), Docker Compose skips it (not a name there), sh skips it (not a name there)",
-            "`a b`: Docker Compose refuses the whole file (not a name there), sh skips it (not a name there)",
+            "`a.b`: skipped by sh (not a name there)",
+            "`TICK`: skipped by sh (a backtick beside quotes)",
+            "`BYTES`: skipped by python-dotenv, Docker Compose, sh (not UTF-8 text)",
+            "`o'c x`: skipped by python-dotenv, Docker Compose, sh (not a name there)",
+            "`n\r`: skipped by python-dotenv, Docker Compose, sh (not a name there)",
+            "`a b`: makes Docker Compose refuse the file (not a name there); skipped by sh (not a name there)",
+            "`a:b`: cut by Docker Compose (a name ends at `:` there); skipped by sh (not a name there)",
         ]
     );
     assert_eq!(differences[1].of(Other::Sh), Some(Why::Backtick));
@@ -184,9 +189,9 @@ fn bytes() -> impl Strategy<Value = Vec<u8>> {
     let pieces = prop_oneof![
         2 => any::<u8>().prop_map(|byte| vec![byte]),
         2 => any::<char>().prop_map(|c| c.to_string().into_bytes()),
-        8 => (0..22usize).prop_map(|n| {
-            let odd: [&str; 22] = [
-                "'", "\"", "\\", "$", "{", "}", "${", "${A}", "${ENVSHIM_DOLLAR:-$}", "#", " #", " ",
+        8 => (0..23usize).prop_map(|n| {
+            let odd: [&str; 23] = [
+                "'", "\"", "\\", "$", "{", "}", "${", "${A}", "${ENVSHIM_UNSET:-$}", "${ENVSHIM_UNSET:-}", "#", " #", " ",
                 "\n", "\r", "\r\n", "=", "`", "\\n", "export ", "\u{85}", "\u{feff}", "return",
             ];
             odd[n].as_bytes().to_vec()

@@ -3,7 +3,7 @@
 use base64ct::{Base64Unpadded, Encoding};
 use zeroize::Zeroizing;
 
-use super::{BASE64, DOLLAR, GUARD, HEADER, space};
+use super::{BASE64, DOLLAR, GUARD, HEADER, NOTHING, space};
 use crate::format::template::{Piece, split};
 use crate::secret::{Secret, SecretBuffer};
 
@@ -18,6 +18,17 @@ pub enum Other {
     Sh,
 }
 
+impl Other {
+    /// What people call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Other::Python => "python-dotenv",
+            Other::Compose => "Docker Compose",
+            Other::Sh => "sh",
+        }
+    }
+}
+
 /// Why another reader does not get the same bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Why {
@@ -27,6 +38,8 @@ pub enum Why {
     Name,
     /// The name is none to that reader, which refuses the file for it.
     Refused,
+    /// That reader takes the name up to a colon for another variable.
+    Cut,
     /// The value holds a carriage return.
     CarriageReturn,
     /// The value holds a backtick where only double quotes can hold it.
@@ -51,23 +64,22 @@ impl Difference {
 
     /// One line for a warning, with the name in front.
     pub fn line(&self) -> String {
-        let parts: Vec<String> = (self.readers.iter())
-            .map(|(other, why)| {
-                let reader = match other {
-                    Other::Python => "python-dotenv",
-                    Other::Compose => "Docker Compose",
-                    Other::Sh => "sh",
-                };
-                match why {
-                    Why::NotText => format!("{reader} skips it (not UTF-8 text)"),
-                    Why::Name => format!("{reader} skips it (not a name there)"),
-                    Why::Refused => format!("{reader} refuses the whole file (not a name there)"),
-                    Why::CarriageReturn => format!("{reader} skips it (a carriage return)"),
-                    Why::Backtick => format!("{reader} skips it (a backtick beside quotes)"),
+        let same = |a: &(Other, Why), b: &(Other, Why)| a.1 == b.1;
+        let parts: Vec<String> = (self.readers.chunk_by(same))
+            .map(|group| {
+                let readers: Vec<&str> = group.iter().map(|(other, _)| other.name()).collect();
+                let readers = readers.join(", ");
+                match group[0].1 {
+                    Why::NotText => format!("skipped by {readers} (not UTF-8 text)"),
+                    Why::Name => format!("skipped by {readers} (not a name there)"),
+                    Why::Refused => format!("makes {readers} refuse the file (not a name there)"),
+                    Why::Cut => format!("cut by {readers} (a name ends at `:` there)"),
+                    Why::CarriageReturn => format!("skipped by {readers} (a carriage return)"),
+                    Why::Backtick => format!("skipped by {readers} (a backtick beside quotes)"),
                 }
             })
             .collect();
-        format!("`{}`: {}", self.name, parts.join(", "))
+        format!("`{}`: {}", self.name, parts.join("; "))
     }
 }
 
@@ -173,8 +185,11 @@ fn readers(name: &str, key: Key, form: Form, value: &[u8]) -> Vec<(Other, Why)> 
         return all(Why::Name);
     }
     let mut readers = Vec::new();
-    if key == Key::Quoted || !compose_takes(name) {
-        readers.push((Other::Compose, Why::Refused));
+    // Compose never looks for quotes round a name, and goes by its first strange character.
+    match name.chars().find(|&c| !compose_takes(c)) {
+        Some(':') if key == Key::Plain => readers.push((Other::Compose, Why::Cut)),
+        None if key == Key::Plain => {}
+        _ => readers.push((Other::Compose, Why::Refused)),
     }
     let misread = |byte| form == Form::Double && value.contains(&byte);
     if !sh_takes(name) {
@@ -187,9 +202,8 @@ fn readers(name: &str, key: Key, form: Form, value: &[u8]) -> Vec<(Other, Why)> 
     readers
 }
 
-fn compose_takes(name: &str) -> bool {
-    name.chars()
-        .all(|c| c.is_alphanumeric() || matches!(c, '_' | '.' | '-' | '[' | ']'))
+fn compose_takes(c: char) -> bool {
+    c.is_alphanumeric() || matches!(c, '_' | '.' | '-' | '[' | ']')
 }
 
 /// A name of POSIX shells, and none that dash or bash keep for themselves: they refuse to set it,
@@ -266,6 +280,9 @@ fn line(out: &mut SecretBuffer, (name, key): (&str, Key), (value, form): (&[u8],
         plain = at + 1;
     }
     out.push(&value[plain..]);
+    if value.ends_with(b"\\") {
+        out.push(NOTHING);
+    }
     out.push(b"\"\n");
 }
 
