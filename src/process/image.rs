@@ -112,7 +112,7 @@ mod tests {
             words: vec!["app".into(), "-v".into()],
             arg0: Some("-app".into()),
         };
-        let environment = [c"XPATH=/x", c"PATH=/a", c"PATH=/b"].map(CStr::to_owned);
+        let environment = [c"XPATH=/x", c"PATH=/a", c"PATH=/b"];
         let image = Image::new(&program, &environment).ok().unwrap();
         assert_eq!(image.candidates, [c"/a/app".to_owned()]);
         assert_eq!(image.words, [c"-app".to_owned(), c"-v".to_owned()]);
