@@ -121,7 +121,7 @@ impl Terminal {
     /// neither shown nor lost. An empty answer ends it.
     fn answers(&self, questions: &[&str]) -> Result<Vec<Secret>, Fault> {
         let jobs = JobControl::watch().map_err(Fault::Terminal)?;
-        let mut quiet = Some(Quiet::start(&self.input)?);
+        let mut quiet = Some(self.hush(&jobs)?);
         let mut answers = Vec::new();
         for question in questions {
             let answer = loop {
@@ -135,7 +135,7 @@ impl Terminal {
                             self.say("\n")?;
                             jobs.stop().map_err(Fault::Terminal)?;
                         }
-                        quiet = Some(Quiet::start(&self.input)?);
+                        quiet = Some(self.hush(&jobs)?);
                     }
                 }
             };
@@ -147,6 +147,13 @@ impl Terminal {
             }
         }
         Ok(answers)
+    }
+
+    /// A process in the background is stopped here until it is its turn: being continued then is no news.
+    fn hush(&self, jobs: &JobControl) -> Result<Quiet<'_>, Fault> {
+        let quiet = Quiet::start(&self.input)?;
+        jobs.settle().map_err(Fault::Terminal)?;
+        Ok(quiet)
     }
 
     fn line(&self, question: &str, jobs: &JobControl) -> Result<Line, Fault> {

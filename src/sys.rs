@@ -12,7 +12,7 @@
 
 use std::ffi::{CStr, OsString};
 use std::os::unix::ffi::OsStringExt;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
 use nix::errno::Errno;
 use nix::libc;
@@ -33,10 +33,8 @@ const TERMINATING: [Signal; 4] = [
     Signal::SIGQUIT,
 ];
 
-/// What we were started with and `std` changes before `main`.
+/// What we were started with, and change.
 static SIGPIPE_WAS_IGNORED: AtomicBool = AtomicBool::new(false);
-/// Bit n: descriptor n was closed.
-static CLOSED: AtomicU8 = AtomicU8::new(0);
 
 /// The very first act of the process: record what we were given, be able to end, and see to it that
 /// our own words cannot kill us. The start-up code of `std` would do some of this, and more that we
@@ -44,11 +42,9 @@ static CLOSED: AtomicU8 = AtomicU8::new(0);
 pub fn begin() {
     let given = dispose(Signal::SIGPIPE, SigHandler::SigIgn);
     SIGPIPE_WAS_IGNORED.store(given, Ordering::Relaxed);
-    let mut closed = 0;
     for fd in 0..3 {
         // SAFETY: asks for a flag; no descriptor is used or changed, and a closed one is an answer.
         if unsafe { libc::fcntl(fd, libc::F_GETFD) } == -1 {
-            closed |= 1 << fd;
             // No file of ours may get the number of a standard stream. The lowest free number is
             // this one; a root without /dev leaves it closed.
             let flags = libc::O_RDWR | libc::O_CLOEXEC;
@@ -56,9 +52,10 @@ pub fn begin() {
             unsafe { libc::open(c"/dev/null".as_ptr(), flags) };
         }
     }
-    CLOSED.store(closed, Ordering::Relaxed);
     // As PID 1 the kernel drops a signal that is left at its default, so every microsecond without a
-    // handler is one in which `docker stop` is not heard. Whoever ignores a signal keeps ignoring it.
+    // handler is one in which `docker stop` is not heard. Whoever ignores a signal keeps ignoring it;
+    // one that comes between the two calls is held, and forgotten with the second.
+    let _held = hold_termination();
     for signal in TERMINATING {
         if dispose(signal, SigHandler::Handler(end)) {
             dispose(signal, SigHandler::SigIgn);
@@ -104,7 +101,7 @@ pub unsafe fn words(argc: libc::c_int, argv: *const *const libc::c_char) -> Vec<
     let count = usize::try_from(argc).unwrap_or(0);
     let word = |at| {
         // SAFETY: the caller promises `argc` pointers.
-        let string = unsafe { *argv.add(at) };
+        let string = unsafe { argv.wrapping_add(at).read() };
         // SAFETY: and that each points to a string with its NUL.
         let word = unsafe { CStr::from_ptr(string) };
         OsString::from_vec(word.to_bytes().to_vec())
@@ -145,7 +142,8 @@ pub fn harden() {
 pub struct Restored(());
 
 /// Puts back what [`begin`] changed: the disposition of SIGPIPE. (The null device on descriptors that
-/// were closed goes away with the exec itself.) Dropped when `execve` has failed, so that a word on a broken stderr does not kill us.
+/// were closed goes away with the exec itself.) Dropped when `execve` has failed, so that a word on a
+/// broken stderr does not kill us.
 pub fn restore_for_exec() -> Restored {
     if !SIGPIPE_WAS_IGNORED.load(Ordering::Relaxed) {
         dispose(Signal::SIGPIPE, SigHandler::SigDfl);

@@ -34,8 +34,7 @@ pub const MOST_PLAIN: usize = 8 << 20;
 pub const ROUNDS: u32 = 600_000;
 const MOST_SLOTS: usize = 16;
 const FIRST: &str = "envshim sealed file, format 1\n";
-const COMMENT: &str =
-    "# safe to commit; to read it: envshim open FILE; to change it: envshim edit FILE\n";
+const COMMENT: &str = "# safe to commit; to see what is in it: envshim open FILE\n";
 const COLUMNS: usize = 76;
 const NONCE: usize = 12;
 const TAG: usize = 16;

@@ -86,12 +86,13 @@ impl Explain for Weakness {
     }
 
     fn hint(&self) -> Option<String> {
-        Some(match self {
-            Weakness::NoKey => {
-                "change the secrets in it, they must count as known; then write the new format: envshim rekey"
-            }
-            Weakness::Short(_) | Weakness::Old => "write the new format: envshim rekey",
-        }.to_owned())
+        let first = match self {
+            Weakness::NoKey => "the secrets in it must count as known, so change them; ",
+            Weakness::Short(_) | Weakness::Old => "",
+        };
+        Some(format!(
+            "{first}write the new format: umask 077; envshim open > .vault && envshim seal --remove-plain"
+        ))
     }
 }
 
@@ -103,7 +104,7 @@ pub struct Opened {
     pub weakness: Weakness,
 }
 
-/// A text that can only be a Fernet token: version 0x80 and a time before the year 2106.
+/// A text that can only be a Fernet token: version 0x80 and a time before the year 4147.
 pub fn is_fernet(text: &[u8]) -> bool {
     text.trim_ascii_start().starts_with(b"gAAAAA")
 }

@@ -28,8 +28,8 @@ pub(super) fn not_found(image: &Image, unreachable: Option<PathBuf>) -> Refusal 
     if name.is_empty() {
         let hint = "write the program after `--`; is a variable of the command line empty?";
         return Refusal::NotFound(
-            "``".into(),
-            "is no program".to_owned(),
+            "the program".into(),
+            "its name is empty".to_owned(),
             Some(hint.to_owned()),
         );
     }

@@ -2,7 +2,7 @@
 //!
 //! Nothing of ours is left in the program: it has our process id, parent, group, session, terminal,
 //! folder, masks, limits and timers because none of them is touched, and the signal state and
-//! descriptors that we were given because `sys` puts back the two things that `std` changed. The
+//! descriptors that we were given because `sys` puts back the little that it changed. The
 //! handlers that end a load stay installed up to the system call, which resets them in one step:
 //! there is no moment in which a signal is lost.
 //!

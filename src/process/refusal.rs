@@ -158,7 +158,7 @@ fn cure(path: &Path, obstacle: &Obstacle) -> Option<String> {
         }
         Obstacle::Through(interpreter, obstacle) => return cure(Path::new(interpreter), obstacle),
         Obstacle::Machine(_) => format!(
-            "take a build for {}, for an image: docker build --platform",
+            "take a build for this machine; for an image: docker build --platform linux/{}",
             binary::this_machine()
         ),
         Obstacle::NotAProgram => format!("is it the right file? file {path}"),

@@ -129,7 +129,9 @@ impl Explain for Fault {
                     .to_owned(),
             ),
             Fault::Stranger(_) => Some(
-                "give one that opens it, or unset it; to add a password: envshim rekey".to_owned(),
+                "give one that opens it, or unset it; to seal for this password too, seal anew with all of them: \
+                 envshim seal --fresh"
+                    .to_owned(),
             ),
             Fault::File(fault) => fault.hint(),
             Fault::Prompt(fault) => fault.hint(),

@@ -96,6 +96,15 @@ impl JobControl {
         Ok(JobControl { mask, stop, resume })
     }
 
+    /// Forgets that we were continued: the terminal was set just now.
+    pub fn settle(&self) -> nix::Result<()> {
+        let resume = SigSet::from(Signal::SIGCONT);
+        sigprocmask(SigmaskHow::SIG_UNBLOCK, Some(&resume), None)?;
+        sigprocmask(SigmaskHow::SIG_BLOCK, Some(&resume), None)?;
+        CONTINUED.store(false, Ordering::Relaxed);
+        Ok(())
+    }
+
     /// Waits for input or for job control.
     pub fn wait(&self, input: BorrowedFd<'_>) -> nix::Result<Awaited> {
         loop {
@@ -125,7 +134,6 @@ impl JobControl {
         sigprocmask(SigmaskHow::SIG_SETMASK, Some(&self.mask), Some(&mut held))?;
         sigprocmask(SigmaskHow::SIG_SETMASK, Some(&held), None)?;
         take(Signal::SIGTSTP)?;
-        CONTINUED.store(false, Ordering::Relaxed);
         Ok(())
     }
 }

@@ -9,7 +9,18 @@
     reason = "the house list is for the program"
 )]
 
-mod dotenv;
 mod house;
 
+mod dotenv;
+
+mod exit_status;
+
 mod json;
+
+mod prompts;
+
+mod sealed;
+
+mod signals;
+
+mod transparency;

@@ -77,7 +77,7 @@ impl Explain for Fault {
             Fault::NotSealed => "make one from a plain file: envshim seal".to_owned(),
             Fault::Newer(_) => "install the newer envshim here too".to_owned(),
             Fault::Conflict(_) => {
-                "take one side whole (git checkout --ours or --theirs), then: envshim edit"
+                "take one side whole (git checkout --ours or --theirs), and seal the other side's change again"
                     .to_owned()
             }
             Fault::Malformed(_) | Fault::Cut => {

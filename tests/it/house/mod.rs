@@ -1,6 +1,10 @@
 //! The one helper folder: a fluent way to start the real binary in a folder of its own, and the
 //! answer as a user sees it.
 
+pub mod namespace;
+pub mod probe;
+pub mod pty;
+
 use std::ffi::{OsStr, OsString};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
@@ -29,6 +33,11 @@ pub fn python() -> PathBuf {
         python.display()
     );
     python
+}
+
+/// Whether the caller of the tests left this part out knowingly (`ENVSHIM_TEST_WITHOUT=a,b`).
+pub fn without(part: &str) -> bool {
+    std::env::var("ENVSHIM_TEST_WITHOUT").is_ok_and(|list| list.split(',').any(|p| p == part))
 }
 
 /// A folder of its own, removed with its owner.
