@@ -11,6 +11,9 @@
 
 mod house;
 
+mod django;
+
+
 mod dotenv;
 
 mod exit_status;
@@ -22,5 +25,7 @@ mod prompts;
 mod sealed;
 
 mod signals;
+
+mod static_binary;
 
 mod transparency;
