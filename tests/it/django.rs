@@ -14,7 +14,8 @@ use super::house::{Folder, Shim, envshim, python, repository, wait_until};
 
 const SECRET: &str = "a$b#c 'd' \"e\"";
 /// HMAC-SHA-256 of `hello` under SECRET.
-const PAGE: &str = "hello, signed d83b277ee96c7608daed45caf33e196e1c76f5330fb98a2aed2e76f34b8bb574\n";
+const PAGE: &str =
+    "hello, signed d83b277ee96c7608daed45caf33e196e1c76f5330fb98a2aed2e76f34b8bb574\n";
 
 const RUNSERVER: &[&str] = &["python", "manage.py", "runserver", "127.0.0.1:0"];
 const GUNICORN: &[&str] = &["gunicorn", "--workers=2", "--bind=127.0.0.1:0", "wsgi"];
@@ -34,7 +35,8 @@ fn site() -> (Folder, Folder) {
     let vault = format!("DJANGO_SECRET_KEY='{}'\n", SECRET.replace('\'', "\\'"));
     site.write(".vault", vault);
     let mut seal = Command::new(envshim());
-    seal.args(["seal", "--remove-plain", "--key-file"]).arg(&key);
+    seal.args(["seal", "--remove-plain", "--key-file"])
+        .arg(&key);
     let sealed = seal.env_clear().current_dir(site.path()).status();
     assert!(sealed.expect("envshim").success());
     assert!(!site.join(".vault").exists());
@@ -95,7 +97,8 @@ impl Server {
             let ended = self.child.try_wait().expect("a status");
             assert!(ended.is_none(), "ended with {ended:?}: {log}");
             let rest = log.split_once("http://").map(|(_, rest)| rest);
-            let end = rest.and_then(|r| r.find(|c: char| c != '.' && c != ':' && !c.is_ascii_digit()));
+            let end =
+                rest.and_then(|r| r.find(|c: char| c != '.' && c != ':' && !c.is_ascii_digit()));
             address = rest.zip(end).map(|(rest, end)| rest[..end].to_owned());
             address.is_some()
         });
@@ -134,10 +137,17 @@ fn behaves(words: &[&str]) {
     let started = name(command_line(&server)).expect("a name");
     assert!(!started.ends_with(b"envshim"), "envshim is gone");
     let said = server.log();
-    assert!(!said.contains("envshim") && !said.contains(SECRET), "{said}");
+    assert!(
+        !said.contains("envshim") && !said.contains(SECRET),
+        "{said}"
+    );
 
     let (with, without) = (server.stop(), bare.stop());
-    assert_eq!(with.into_raw(), without.into_raw(), "{with} with, {without} without");
+    assert_eq!(
+        with.into_raw(),
+        without.into_raw(),
+        "{with} with, {without} without"
+    );
 }
 
 #[test]

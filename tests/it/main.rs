@@ -13,6 +13,7 @@ mod house;
 
 mod django;
 
+mod docker;
 
 mod dotenv;
 

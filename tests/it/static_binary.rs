@@ -22,7 +22,10 @@ impl Elf {
 
     fn number(&self, at: usize, bytes: usize) -> u64 {
         let field = &self.0[at..at + bytes];
-        field.iter().rev().fold(0, |sum, b| sum << 8 | u64::from(*b))
+        field
+            .iter()
+            .rev()
+            .fold(0, |sum, b| sum << 8 | u64::from(*b))
     }
 
     /// Type, offset and size in the file of every segment.
@@ -98,7 +101,11 @@ fn a_release_that_would_be_dynamic_is_refused() {
         let folder = Folder::new();
         let output = build(&folder, words, variables);
         let err = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.success(), good, "{words:?} {variables:?}: {err}");
+        assert_eq!(
+            output.status.success(),
+            good,
+            "{words:?} {variables:?}: {err}"
+        );
         assert_eq!(err.contains("this build is not static"), said, "{err}");
         assert!(!said || err.contains("unset RUSTFLAGS"), "{err}");
     }
