@@ -8,6 +8,11 @@
 
 use std::ffi::{c_char, c_int};
 
+use envshim::sys::Arena;
+
+#[global_allocator]
+static ALLOCATOR: Arena = Arena::new();
+
 /// Called by the C library.
 // SAFETY: the one `main` of the program, with the signature that C gives it.
 #[unsafe(no_mangle)]

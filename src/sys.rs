@@ -21,7 +21,11 @@ use nix::sys::signal::{
 };
 use nix::unistd::{Pid, getpid};
 
+mod arena;
+
 mod terminal;
+
+pub use arena::Arena;
 
 pub use terminal::{Awaited, JobControl, forget_terminal, restore_terminal, terminal_to_restore};
 

@@ -96,7 +96,7 @@ fn one(
     settings: &Settings,
     queries: &mut Vec<Query>,
 ) -> Result<Import, Failure> {
-    let mut reference = reference::parse_exact(text).ok_or_else(|| Fault::NotAReference)??;
+    let mut reference = reference::parse_exact(text).ok_or(Fault::NotAReference)??;
     let Some(row) = provider::row(&reference.scheme) else {
         return Err(Fault::UnknownScheme(reference.scheme).into());
     };

@@ -91,6 +91,14 @@ fn characters(text: &[u8]) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
 }
 
+/// A name. What is not UTF-8 is a fault by now; a replaced byte is only seen beside it.
+fn text(bytes: &[u8]) -> String {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text.to_owned(),
+        Err(_) => String::from_utf8_lossy(bytes).into_owned(),
+    }
+}
+
 struct Reader<'a> {
     text: &'a [u8],
     at: usize,
@@ -224,7 +232,8 @@ impl<'a> Reader<'a> {
         }
         let from = self.at;
         while let Some(byte) = self.peek() {
-            if matches!(byte, b'=' | b'#') || space::leading(self.rest()) > 0 {
+            let plain = byte.is_ascii_alphanumeric() || byte == b'_';
+            if !plain && (matches!(byte, b'=' | b'#') || space::leading(self.rest()) > 0) {
                 break;
             }
             self.at += 1;
@@ -232,7 +241,7 @@ impl<'a> Reader<'a> {
         match (self.at - from, self.peek()) {
             (0, Some(b'=')) => Err(self.fault(Kind::NoName)),
             (0, _) if export => Err(self.fault(Kind::NoExport)),
-            _ => Ok(String::from_utf8_lossy(&self.text[from..self.at]).into_owned()),
+            _ => Ok(text(&self.text[from..self.at])),
         }
     }
 
@@ -306,7 +315,7 @@ impl<'a> Reader<'a> {
         } else {
             name
         };
-        let name = String::from_utf8_lossy(name).into_owned();
+        let name = text(name);
         let value = from_base64(&value[1..]).ok_or_else(|| wrong(place))?;
         self.bind(name, Some(value), place);
         Ok(())
