@@ -23,7 +23,10 @@ unsafe impl Sync for Arena {}
 
 impl Arena {
     /// An empty one.
-    #[allow(clippy::new_without_default, reason = "for a static, which needs a const")]
+    #[allow(
+        clippy::new_without_default,
+        reason = "for a static, which needs a const"
+    )]
     pub const fn new() -> Arena {
         Arena {
             memory: UnsafeCell::new([0; SIZE]),
@@ -129,7 +132,12 @@ mod tests {
                 blocks.push((block, layout, mark));
             }
         }
-        assert!(blocks.iter().any(|(block, ..)| ARENA.offset(*block).is_none()), "{SIZE} bytes were enough");
+        assert!(
+            blocks
+                .iter()
+                .any(|(block, ..)| ARENA.offset(*block).is_none()),
+            "{SIZE} bytes were enough"
+        );
         for (block, layout, mark) in blocks {
             // SAFETY: the block is that long.
             let bytes = unsafe { std::slice::from_raw_parts(block, layout.size()) };
