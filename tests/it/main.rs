@@ -15,6 +15,10 @@ mod bad_input;
 
 mod command_line;
 
+mod django;
+
+mod docker;
+
 mod dotenv;
 
 mod dump;
@@ -34,5 +38,7 @@ mod prompts;
 mod sealed;
 
 mod signals;
+
+mod static_binary;
 
 mod transparency;

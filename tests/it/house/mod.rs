@@ -2,6 +2,7 @@
 //! answer as a user sees it.
 
 pub mod namespace;
+pub mod podman;
 pub mod probe;
 pub mod program;
 pub mod pty;
