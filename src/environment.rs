@@ -192,6 +192,7 @@ impl Environment {
             loaded,
             rewritten,
             served,
+            markers,
         } = resolved;
         let mut environment = Environment {
             source: choice.file,
@@ -248,9 +249,11 @@ impl Environment {
             );
         }
         if !nothing_loads && choice.kind != Kind::Nothing {
-            environment.remove(MARKER);
-            if let Ok(marker) = CString::new(format!("{MARKER}=1")) {
-                environment.made.push(Made(marker));
+            for marker in markers.into_iter().chain([MARKER]) {
+                environment.remove(marker);
+                if let Ok(marker) = CString::new(format!("{marker}=1")) {
+                    environment.made.push(Made(marker));
+                }
             }
         }
         environment.check_total(settings, &mut wrong);

@@ -31,6 +31,7 @@ pub(crate) const ROW: Row = Row {
     local: true,
     // A variable that a stranger wrote must not run programs.
     trusts_environment: false,
+    marker: None,
     shield: shielded,
     check,
     implied: |_| Vec::new(),

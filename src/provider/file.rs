@@ -27,6 +27,7 @@ pub(crate) const ROW: Row = Row {
     imports: true,
     local: true,
     trusts_environment: true,
+    marker: None,
     shield: str::to_owned,
     check,
     implied: |settings| match settings.text("SECRET_MANAGER_TYPE") {

@@ -10,12 +10,16 @@ mod exec;
 
 mod file;
 
+mod network;
+
 use crate::clock::Deadline;
 use crate::failure::{Explain, Failure};
 use crate::format::json::{self, Json};
 use crate::format::reference::Reference;
 use crate::report::Report;
 use crate::secret::Secret;
+
+pub use network::Network;
 
 /// Every provider. The order is that of the help and of the search for a bare key.
 pub static PROVIDERS: &[Row] = &[file::ROW, env::ROW, exec::ROW];
@@ -39,6 +43,9 @@ pub struct Row {
     /// `--resolve-env` may follow such a reference out of an inherited variable, whose text a
     /// stranger may have written.
     pub trusts_environment: bool,
+    /// A variable that is set to 1 for the program when this store has answered: programs that
+    /// still hold an older loader look at it.
+    pub marker: Option<&'static str>,
     /// Makes the content of a variable stand for itself inside a locator.
     pub shield: fn(&str) -> String,
     /// Finds mistakes in a reference before anything is opened, so that one run reports them all.
@@ -84,6 +91,10 @@ pub struct Context<'a> {
     pub deadline: Deadline,
     /// For warnings.
     pub report: &'a Report,
+    /// Warnings are errors.
+    pub strict: bool,
+    /// What all stores of the run share.
+    pub network: &'a Network,
 }
 
 /// One reference that is wanted.
@@ -107,8 +118,20 @@ pub struct Found {
 pub enum Value {
     /// The value of a reference.
     One(Secret),
-    /// The fields of an import: their names in the store, and values.
+    /// The fields of one secret: their names in the store, and values.
     Several(Vec<(String, Secret)>),
+    /// The secrets of a folder, each with its own version.
+    Folder(Vec<Item>),
+}
+
+/// A secret of a folder.
+pub struct Item {
+    /// Its name in the store.
+    pub name: String,
+    /// Its value.
+    pub value: Secret,
+    /// Its version, where the store has versions.
+    pub version: Option<String>,
 }
 
 impl Found {
@@ -149,7 +172,7 @@ impl Trouble {
 /// The answer to one reference.
 pub type Answer = Result<Found, Trouble>;
 
-/// A store, opened for one load.
+/// A store, opened for one load. It is opened and asked in a thread of its own unless it is local.
 pub trait Provider: Send {
     /// One answer per reference, in the order asked.
     fn fetch(&mut self, wanted: &[Wanted<'_>]) -> Vec<Answer>;

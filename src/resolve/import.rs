@@ -3,9 +3,10 @@
 use crate::failure::{Explain, Failure, Failures};
 use crate::format::naming;
 use crate::format::reference;
-use crate::provider::{self, Answer, Found, PROVIDERS, Trouble, Value};
+use crate::provider::{self, Answer, PROVIDERS, Trouble, Value};
 use crate::resolve::plan::add;
 use crate::resolve::{Loaded, Place, Query, View, manner};
+use crate::secret::Secret;
 use crate::settings::Settings;
 
 /// An import that was asked for.
@@ -153,12 +154,22 @@ fn variables(import: &Import, answer: Option<&Answer>) -> Result<Vec<Loaded>, Fa
         }
         None => return Ok(Vec::new()),
     };
-    let Found {
-        value: Value::Several(fields),
-        version,
-    } = found
-    else {
-        return Ok(Vec::new());
+    // Name, value and version of each.
+    let fields: Vec<(&str, &Secret, Option<&String>)> = match &found.value {
+        Value::One(_) => return Ok(Vec::new()),
+        Value::Several(fields) => {
+            let version = found.version.as_ref();
+            let named = fields.iter();
+            named
+                .map(|(name, value)| (name.as_str(), value, version))
+                .collect()
+        }
+        Value::Folder(items) => {
+            let named = items.iter();
+            named
+                .map(|item| (item.name.as_str(), &item.value, item.version.as_ref()))
+                .collect()
+        }
     };
     if fields.is_empty() && !import.optional {
         return Err(Fault::Nothing.into());
@@ -166,7 +177,7 @@ fn variables(import: &Import, answer: Option<&Answer>) -> Result<Vec<Loaded>, Fa
     let mut wrong = Failures::default();
     let mut origins: Vec<&str> = Vec::new();
     let mut loaded: Vec<Loaded> = Vec::new();
-    for (field, secret) in fields {
+    for (field, secret, version) in fields {
         let name = match naming::variable(field, import.policy, &import.prefix) {
             Ok(name) => name,
             Err(unnameable) => {
@@ -184,7 +195,7 @@ fn variables(import: &Import, answer: Option<&Answer>) -> Result<Vec<Loaded>, Fa
                 Fault::Clash {
                     variable: name,
                     first,
-                    second: field.clone(),
+                    second: field.to_owned(),
                 }
                 .into(),
             );
@@ -196,7 +207,7 @@ fn variables(import: &Import, answer: Option<&Answer>) -> Result<Vec<Loaded>, Fa
             value: secret.duplicate(),
             place: Place::Named(import.shown.clone()),
             provider: import.scheme,
-            version: version.clone(),
+            version: version.cloned(),
             as_file: false,
         });
     }

@@ -8,6 +8,8 @@
 //! the imports are added, all queries go out, and the pieces are joined. What was fetched is never
 //! expanded or looked at again.
 
+mod ask;
+
 mod import;
 
 mod inherited;
@@ -17,7 +19,7 @@ mod plan;
 use crate::clock::Deadline;
 use crate::failure::{Explain, Failure, Failures};
 use crate::format::reference::Reference;
-use crate::provider::{self, Answer, Context, Found, Lookup, PROVIDERS, Trouble, Value, Wanted};
+use crate::provider::{self, Answer, Found, Lookup, Network, PROVIDERS, Trouble, Value};
 use crate::report::Report;
 use crate::secret::Secret;
 use crate::settings::{Inherited, Settings};
@@ -26,6 +28,7 @@ use crate::source::{Choice, Kind};
 
 pub use plan::SETTING;
 
+use ask::{Load, ask};
 use plan::Plan;
 
 /// A variable with its value, ready for the environment.
@@ -73,6 +76,8 @@ pub struct Resolved {
     pub rewritten: Vec<Loaded>,
     /// Inherited variables that have served (`NAME_FILE`).
     pub served: Vec<String>,
+    /// Variables that say to programs which store has answered.
+    pub markers: Vec<&'static str>,
 }
 
 /// Settings as providers see them: the environment, then the document.
@@ -150,14 +155,20 @@ pub fn resolve(
             loaded: Vec::new(),
             rewritten: Vec::new(),
             served: Vec::new(),
+            markers: Vec::new(),
         });
     }
-    let deadline = Deadline::after(settings.timeout);
+    let load = Load {
+        deadline: Deadline::after(settings.timeout),
+        report,
+        strict: settings.strict,
+        network: &Network::default(),
+    };
     let mut wrong = Failures::default();
 
     let (served, mut rewritten) = inherited::from_files(settings, &mut wrong);
     let mut plan = Plan::of(entries, &choice, settings, &rewritten, &mut wrong);
-    let (file, known) = plan.settle_settings(settings, deadline, report, &mut wrong);
+    let (file, known) = plan.settle_settings(settings, load, &mut wrong);
     if settings.resolve_env {
         plan.add_inherited(&settings.inherited, &mut wrong);
     }
@@ -175,10 +186,11 @@ pub fn resolve(
         return Err(wrong);
     }
     let is_known = |at: usize| known.get(at).is_some_and(Option::is_some);
-    let mut answers = fetch(&plan.queries, |at| !is_known(at), &view, deadline, report);
+    let mut answers = ask(&plan.queries, |at| !is_known(at), &view, load);
     for (slot, answer) in answers.iter_mut().zip(known) {
         *slot = answer.or(slot.take());
     }
+    let markers = markers(&plan.queries, &answers);
     let mut loaded = import::collect(imports, &answers, &mut wrong);
     let (entries, inherited) = plan.join(&answers, &mut wrong);
     // An entry wins over an import.
@@ -192,56 +204,25 @@ pub fn resolve(
         loaded,
         rewritten,
         served,
+        markers,
     })
 }
 
-/// Asks every provider for those of its queries that are `needed`, in one batch each. Answers come
-/// in the order of the queries.
-fn fetch(
-    queries: &[Query],
-    needed: impl Fn(usize) -> bool,
-    view: &View<'_>,
-    deadline: Deadline,
-    report: &Report,
-) -> Vec<Option<Answer>> {
-    let mut answers: Vec<Option<Answer>> = queries.iter().map(|_| None).collect();
+/// The markers of the stores that have answered, be it that something is not there.
+fn markers(queries: &[Query], answers: &[Option<Answer>]) -> Vec<&'static str> {
+    let mut markers: Vec<&'static str> = Vec::new();
     for row in PROVIDERS {
-        let (places, wanted): (Vec<usize>, Vec<Wanted<'_>>) = queries
-            .iter()
-            .enumerate()
-            .filter(|(at, query)| query.reference.scheme == row.scheme && needed(*at))
-            .map(|(at, query)| {
-                (
-                    at,
-                    Wanted {
-                        reference: &query.reference,
-                        import: query.import,
-                    },
-                )
-            })
-            .unzip();
-        if wanted.is_empty() {
-            continue;
-        }
-        let context = Context {
-            settings: view,
-            deadline,
-            report,
+        let answered = |(query, answer): (&Query, &Option<Answer>)| {
+            let spoke = matches!(answer, Some(Ok(_) | Err(Trouble::Missing(_))));
+            spoke && query.reference.scheme == row.scheme
         };
-        let found = match (row.open)(context) {
-            Ok(mut provider) => provider.fetch(&wanted),
-            Err(failure) => wanted
-                .iter()
-                .map(|_| Err(Trouble::Failed(failure.clone())))
-                .collect(),
-        };
-        for (at, answer) in places.into_iter().zip(found) {
-            if let Some(slot) = answers.get_mut(at) {
-                *slot = Some(answer);
-            }
+        if let Some(marker) = row.marker
+            && queries.iter().zip(answers).any(answered)
+        {
+            markers.push(marker);
         }
     }
-    answers
+    markers
 }
 
 /// What a reference's parameters ask of every provider alike.
@@ -358,7 +339,7 @@ impl Manner {
                 Ok(Some((secret, version.clone())))
             }
             Ok(Found {
-                value: Value::Several(_),
+                value: Value::Several(_) | Value::Folder(_),
                 ..
             }) => Ok(None),
             Err(Trouble::Missing(failure)) => match &self.default {

@@ -3,12 +3,11 @@
 //! Names are looked up as python-dotenv does it: an inherited variable first (with `--override` the
 //! file first), then the nearest entry above, then the default.
 
-use crate::clock::Deadline;
 use crate::failure::{Explain, Failure, Failures};
 use crate::format::reference::{self, Draft, Part, Template, Variable};
 use crate::provider::{self, Answer};
-use crate::report::Report;
-use crate::resolve::{Fault, Loaded, Manner, Place, Query, View, fetch, is_setting, manner};
+use crate::resolve::ask::{Load, ask};
+use crate::resolve::{Fault, Loaded, Manner, Place, Query, View, is_setting, manner};
 use crate::secret::{Secret, SecretBuffer};
 use crate::settings::{Inherited, Settings};
 use crate::source::document::Entry;
@@ -187,8 +186,7 @@ impl Plan {
     pub(crate) fn settle_settings(
         &self,
         settings: &mut Settings,
-        deadline: Deadline,
-        report: &Report,
+        load: Load<'_>,
         wrong: &mut Failures,
     ) -> (Vec<(String, Secret)>, Vec<Option<Answer>>) {
         if !self.slots.iter().any(|slot| slot.role == Role::Setting) {
@@ -202,13 +200,7 @@ impl Plan {
                 inherited: &settings.inherited,
                 file: self.named(values),
             };
-            answers = fetch(
-                &self.queries,
-                |at| needed.contains(&at),
-                &view,
-                deadline,
-                report,
-            );
+            answers = ask(&self.queries, |at| needed.contains(&at), &view, load);
             values = self.settings_known_by(&answers, wrong);
         }
         let (own, others): (Vec<_>, Vec<_>) = self
