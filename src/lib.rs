@@ -46,6 +46,8 @@ pub mod sealed;
 
 pub mod http;
 
+pub mod credential;
+
 pub mod provider;
 
 pub mod cli;

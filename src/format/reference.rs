@@ -130,6 +130,8 @@ pub enum Fault {
     TwiceParameter(String),
     /// `${` inside a reference that stands in `${...}` itself.
     Nested(String),
+    /// `${scheme:...` without its `}`.
+    Unclosed(String),
     /// `${scheme:...}` with a scheme that does not exist but nearly does.
     UnknownScheme(String, &'static str),
 }
@@ -153,6 +155,9 @@ impl Explain for Fault {
             Fault::Nested(scheme) => {
                 format!("the reference `${{{scheme}:...}}` holds another `${{...}}`")
             }
+            Fault::Unclosed(scheme) => {
+                format!("the reference `${{{scheme}:...` has no closing `}}`")
+            }
             Fault::UnknownScheme(scheme, _) => format!("`${{{scheme}:...}}` has an unknown scheme"),
         }
     }
@@ -173,6 +178,7 @@ impl Explain for Fault {
             Fault::Nested(scheme) => {
                 format!("give it a line of its own, PART={scheme}:..., and write ${{PART}} here")
             }
+            Fault::Unclosed(_) => "close it, or begin the value with text: if it is text".into(),
             Fault::UnknownScheme(_, near) => format!("did you mean `${{{near}:...}}`?"),
         })
     }
@@ -195,7 +201,10 @@ pub fn parse(value: &[u8], schemes: &[&'static str]) -> Result<Template, Fault> 
     let mut parts = Vec::new();
     for piece in split(value) {
         parts.push(match piece {
-            Piece::Text(range) => Part::Text(secret(value, range)),
+            Piece::Text(range) => {
+                half(value, &range, schemes)?;
+                Part::Text(secret(value, range))
+            }
             Piece::Variable { name, default } => Part::Variable(variable(value, name, default)),
             Piece::Braced(range) => inner(&value[range], schemes)?,
         });
@@ -283,6 +292,26 @@ fn scheme_of(value: &[u8]) -> Option<(&str, &[u8])> {
     (named && (!text || scheme == TEXT)).then_some((scheme, rest))
 }
 
+/// Text in which a reference begins that does not end there: it would reach the program as it stands.
+fn half(value: &[u8], range: &std::ops::Range<usize>, schemes: &[&str]) -> Result<(), Fault> {
+    let text = value.get(range.clone()).unwrap_or_default();
+    let opened = text.windows(2).enumerate().filter(|(_, two)| two == b"${");
+    for (at, _) in opened {
+        match scheme_of(value.get(range.start + at + 2..).unwrap_or_default()) {
+            Some((scheme, _)) if schemes.contains(&scheme) => {
+                let more = value
+                    .get(range.end..)
+                    .unwrap_or_default()
+                    .starts_with(b"${");
+                let fault = if more { Fault::Nested } else { Fault::Unclosed };
+                return Err(fault(scheme.to_owned()));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 /// `${...}` that is no variable: a reference if its scheme is known, else text.
 fn inner(content: &[u8], schemes: &[&'static str]) -> Result<Part, Fault> {
     let literal = || Part::Text(braced(content));
@@ -295,9 +324,6 @@ fn inner(content: &[u8], schemes: &[&'static str]) -> Result<Part, Fault> {
             Some(near) => Err(Fault::UnknownScheme(scheme.to_owned(), near)),
             None => Ok(literal()),
         };
-    }
-    if rest.windows(2).any(|pair| pair == b"${") {
-        return Err(Fault::Nested(scheme.to_owned()));
     }
     let whole = [(Piece::Text(0..rest.len()), rest)];
     draft(scheme, whole.into_iter()).map(|draft| Part::Reference(Box::new(draft)))
@@ -533,6 +559,8 @@ mod tests {
             ("vault:a?x=1&x=2", Fault::TwiceParameter("x".into())),
             ("x${vault:${Y}/a#b}", Fault::Nested(vault())),
             ("vault:a${file:b}", Fault::Nested(vault())),
+            ("x${vault:a#b", Fault::Unclosed(vault())),
+            ("x${Y}${vault:a", Fault::Unclosed(vault())),
             (
                 "${vualt:a#b}",
                 Fault::UnknownScheme("vualt".into(), "vault"),

@@ -42,7 +42,7 @@ pub fn exec(program: &Program, environment: &[&CStr], inherit: &[OwnedFd]) -> Fa
     }
 }
 
-/// Where [`exec`] finds the program in this environment, or why it cannot be run. Starts nothing.
+/// Where [`exec()`] finds the program in this environment, or why it cannot be run. Starts nothing.
 pub fn find(program: &Program, environment: &[&CStr]) -> Result<PathBuf, Failure> {
     let image = image::Image::new(program, environment)?;
     Ok(exec::find(&image)?)

@@ -290,13 +290,14 @@ impl Plan {
         Some(whole.finish())
     }
 
-    /// Joins the pieces: entries for the program, and rewritten inherited variables. One of each
-    /// name, the last; the others live only where a later entry copies them.
+    /// Joins the pieces: entries for the program, rewritten inherited variables, and the names of
+    /// those whose secret may be missing and is. One of each name, the last; the others live only
+    /// where a later entry copies them.
     pub(crate) fn join(
         mut self,
         answers: &[Option<Answer>],
         wrong: &mut Failures,
-    ) -> (Vec<Loaded>, Vec<Loaded>) {
+    ) -> (Vec<Loaded>, Vec<Loaded>, Vec<String>) {
         let mut collected = Collected::default();
         let (entries_of_file, replaced) = (self.slots.len(), self.replaced());
         let mut copied = vec![false; entries_of_file];
@@ -312,7 +313,8 @@ impl Plan {
             }
         }
         let mut values: Vec<Option<Secret>> = Vec::with_capacity(entries_of_file);
-        let (mut entries, mut inherited) = (Vec::with_capacity(entries_of_file), Vec::new());
+        let mut entries = Vec::with_capacity(entries_of_file);
+        let (mut inherited, mut unset) = (Vec::new(), Vec::new());
         let slots = std::mem::take(&mut self.slots);
         for ((slot, replaced), copied) in slots.into_iter().zip(replaced).zip(copied) {
             if replaced && !copied {
@@ -320,6 +322,7 @@ impl Plan {
                 continue;
             }
             let role = slot.role;
+            let name = (role == Role::Inherited).then(|| slot.name.clone());
             let made = self.made(slot, &values, answers, &mut collected);
             values.push(
                 made.as_ref()
@@ -327,6 +330,7 @@ impl Plan {
                     .map(|made| made.value.duplicate()),
             );
             let Some(made) = made.filter(|_| !replaced) else {
+                unset.extend(name);
                 continue;
             };
             match role {
@@ -340,7 +344,7 @@ impl Plan {
             }
         }
         wrong.0.extend(collected.finish());
-        (entries, inherited)
+        (entries, inherited, unset)
     }
 
     /// Which slots a later one of the same name and kind replaces.

@@ -104,13 +104,17 @@ pub(super) fn open(settings: &Settings, report: &Report) -> Ended {
     Ok(None)
 }
 
-/// Prints a new key.
-pub(super) fn keygen(report: &Report) -> Ended {
+/// Makes a new key: prints it, or writes a new file that nobody else can read.
+pub(super) fn keygen(settings: &Settings, report: &Report) -> Ended {
     let (text, id) = sealed::keygen()?;
-    report.product(text.expose())?;
-    report.info(&format!(
-        "this is key {id}; keep it in a file of its own: envshim keygen > vault.key"
-    ));
+    let Some(path) = settings.words.first().map(PathBuf::from) else {
+        report.product(text.expose())?;
+        report.info(&format!("this is key {id}; to keep it in a file that only you can read: envshim keygen vault.key"));
+        return Ok(None);
+    };
+    files::create(&path, text.expose(), 0o600).map_err(Failure::from)?;
+    let path = path.display();
+    report.info(&format!("`{path}` holds key {id}; keep it out of the repository, and seal with it: envshim seal --key-file {path}"));
     Ok(None)
 }
 

@@ -3,7 +3,7 @@
 
 use super::decode::{Quoted, from_base64, unescape, unmark};
 use super::fault::{Fault, Kind};
-use super::{BASE64, GUARD, HEADER, HEADER_ANY, space};
+use super::{BASE64, FILE, GUARD, HEADER, HEADER_ANY, space};
 use crate::secret::Secret;
 
 /// A line that names a variable.
@@ -17,6 +17,8 @@ pub struct Binding {
     pub line: u32,
     /// Its column in characters, from 1; after the quote, if there is one.
     pub column: u32,
+    /// A dump says that it is the content of a memory file.
+    pub as_file: bool,
 }
 
 /// The byte order mark, which some editors put in front.
@@ -147,8 +149,13 @@ impl<'a> Reader<'a> {
 
     /// `export NAME = value # comment`, or a comment; leaves the reader before the line end.
     fn statement(&mut self) -> Result<(), Fault> {
-        if self.literal && self.at == self.line_start && self.rest().starts_with(BASE64) {
-            return self.base64();
+        if self.literal && self.at == self.line_start {
+            for (mark, as_file) in [(BASE64, false), (FILE, true)] {
+                if self.rest().starts_with(mark) {
+                    self.at += mark.len();
+                    return self.base64(as_file);
+                }
+            }
         }
         let export = self.export();
         if self.peek() == Some(b'#') {
@@ -199,6 +206,7 @@ impl<'a> Reader<'a> {
             value,
             line,
             column,
+            as_file: false,
         });
     }
 
@@ -294,10 +302,9 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A value of a dump that is not text: `#envshim:base64 NAME=...`, or `=name=...` with both
-    /// sides encoded where the name has a line end.
-    fn base64(&mut self) -> Result<(), Fault> {
-        self.at += BASE64.len();
+    /// A value of a dump that only we read: `#envshim:base64 NAME=...`, or `=name=...` with both
+    /// sides encoded where the name has a line end. The reader stands behind the mark.
+    fn base64(&mut self, as_file: bool) -> Result<(), Fault> {
         let mut place = self.place();
         let wrong = |place| fault(place, Kind::NotBase64);
         let line = self.rest_of_line();
@@ -318,6 +325,9 @@ impl<'a> Reader<'a> {
         let name = text(name);
         let value = from_base64(&value[1..]).ok_or_else(|| wrong(place))?;
         self.bind(name, Some(value), place);
+        if let Some(binding) = self.bindings.last_mut() {
+            binding.as_file = as_file;
+        }
         Ok(())
     }
 

@@ -3,7 +3,9 @@
 
 pub mod authority;
 pub mod namespace;
+pub mod podman;
 pub mod probe;
+pub mod program;
 pub mod pty;
 pub mod server;
 pub mod wire;
