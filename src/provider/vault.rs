@@ -9,6 +9,8 @@
 
 mod answer;
 
+mod chain;
+
 mod credential;
 
 mod fault;

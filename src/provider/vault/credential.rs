@@ -1,7 +1,4 @@
-//! Who we are for Vault: what the settings hold, and which login that makes.
-//!
-//! `VAULT_AUTH_METHOD` decides; without it the first link of the chain for which something is set.
-//! What was looked at is kept, so that the error of an empty chain can list it.
+//! Who we are for Vault: what each login method takes from the settings and files.
 
 use std::path::{Path, PathBuf};
 
@@ -15,7 +12,7 @@ use crate::secret::Secret;
 const MOST: usize = 256 << 10;
 
 /// Where Kubernetes puts the token of the pod's service account.
-const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
+pub(super) const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 
 /// What we can show.
 pub(super) enum Credential {
@@ -46,60 +43,15 @@ pub(super) struct Login {
     pub(super) wrapped: Option<Held>,
 }
 
-/// The links of the chain: a method, and the settings one of which makes it the one.
-const LINKS: &[(&str, &[&str])] = &[
-    (
-        "token",
-        &["VAULT_TOKEN", "VAULT_TOKEN_FILE", "VAULT_WRAPPED_TOKEN"],
-    ),
-    ("approle", &["VAULT_ROLE_ID", "VAULT_ROLE_ID_FILE"]),
-    ("jwt", &["VAULT_JWT", "VAULT_JWT_FILE"]),
-    ("userpass", &["VAULT_USERNAME"]),
-    ("github", &["VAULT_GITHUB_TOKEN", "VAULT_AUTH_GITHUB_TOKEN"]),
-];
-
-/// Finds out who we are. `agent`: there is one that may answer without.
-pub(super) fn choose(settings: &dyn Lookup, agent: bool) -> Result<Credential, Fault> {
-    let of = Of(settings);
-    if let Some(method) = settings.text("VAULT_AUTH_METHOD") {
-        return of.method(method.trim().to_ascii_lowercase().as_str());
-    }
-    let mut tried = Vec::new();
-    for (method, variables) in LINKS {
-        if variables
-            .iter()
-            .any(|name| settings.setting(name).is_some())
-        {
-            return of.method(method);
-        }
-        let first = variables.first().copied().unwrap_or_default();
-        tried.push(format!("{first}: unset"));
-    }
-    // The name of a role alone is a login where a service account stands beside it.
-    tried.push(match settings.setting("VAULT_ROLE") {
-        Some(_) if Path::new(SERVICE_ACCOUNT).exists() => return of.method("kubernetes"),
-        Some(_) => format!("VAULT_ROLE: set, but there is no {SERVICE_ACCOUNT}"),
-        None => "VAULT_ROLE: unset".to_owned(),
-    });
-    match of.token_of_home()? {
-        Some(held) => return Ok(Credential::Token(held)),
-        None => tried.push("~/.vault-token: no file".to_owned()),
-    }
-    if settings.setting("VAULT_CLIENT_CERT").is_some() {
-        return of.method("cert");
-    }
-    if agent {
-        return Ok(Credential::Nothing);
-    }
-    tried.push("VAULT_CLIENT_CERT: unset".to_owned());
-    Err(Fault::NoCredentials(tried))
+/// The settings, as logins read them.
+pub(super) struct Of<'a> {
+    pub(super) settings: &'a dyn Lookup,
+    pub(super) agent: bool,
 }
 
-/// The settings, as logins read them.
-struct Of<'a>(&'a dyn Lookup);
-
 impl Of<'_> {
-    fn method(&self, name: &str) -> Result<Credential, Fault> {
+    /// What a method shows.
+    pub(super) fn method(&self, name: &str) -> Result<Credential, Fault> {
         let mut login = match name {
             "token" => return self.token(),
             "approle" => self.approle()?,
@@ -112,7 +64,7 @@ impl Of<'_> {
             _ => return Err(Fault::UnknownMethod),
         };
         let mount = ["VAULT_AUTH_MOUNT", "VAULT_AUTH_PATH"];
-        if let Some(mount) = mount.iter().find_map(|name| self.0.text(name)) {
+        if let Some(mount) = mount.iter().find_map(|name| self.settings.text(name)) {
             let mount = mount.trim_matches('/');
             login.mount = mount.strip_prefix("auth/").unwrap_or(mount).to_owned();
         }
@@ -131,8 +83,13 @@ impl Of<'_> {
             .ok_or(Fault::Needs("token", "VAULT_TOKEN or VAULT_TOKEN_FILE"))
     }
 
-    fn token_of_home(&self) -> Result<Option<Held>, Fault> {
-        let Some(home) = self.0.variable("HOME").filter(|home| !home.is_empty()) else {
+    /// The token that the CLI has left.
+    pub(super) fn token_of_home(&self) -> Result<Option<Held>, Fault> {
+        let Some(home) = self
+            .settings
+            .variable("HOME")
+            .filter(|home| !home.is_empty())
+        else {
             return Ok(None);
         };
         let Ok(home) = std::str::from_utf8(home) else {
@@ -197,12 +154,19 @@ impl Of<'_> {
 
     fn password(&self, method: &'static str) -> Result<Login, Fault> {
         let needs = Fault::Needs(method, "VAULT_USERNAME and VAULT_PASSWORD");
-        let user = self.0.text("VAULT_USERNAME").ok_or_else(|| needs.clone())?;
-        let password = match self.0.setting("VAULT_PASSWORD") {
+        let user = self
+            .settings
+            .text("VAULT_USERNAME")
+            .ok_or_else(|| needs.clone())?;
+        let password = match self.settings.setting("VAULT_PASSWORD") {
             Some(bytes) => Secret::new(bytes.to_vec()),
             None => {
                 let variable = "VAULT_PASSWORD_FILE";
-                let path = self.0.text(variable).map(PathBuf::from).ok_or(needs)?;
+                let path = self
+                    .settings
+                    .text(variable)
+                    .map(PathBuf::from)
+                    .ok_or(needs)?;
                 let text = file(variable, &path)?;
                 let text = text.ok_or(Fault::NoFile(variable, path))?;
                 let bytes = text.expose();
@@ -219,7 +183,7 @@ impl Of<'_> {
     }
 
     fn certificate(&self) -> Result<Login, Fault> {
-        if self.0.setting("VAULT_CLIENT_CERT").is_none() {
+        if self.settings.setting("VAULT_CLIENT_CERT").is_none() {
             return Err(Fault::Needs(
                 "cert",
                 "VAULT_CLIENT_CERT and VAULT_CLIENT_KEY",
@@ -250,7 +214,7 @@ impl Of<'_> {
         file_variable: Option<&'static str>,
     ) -> Result<Option<Held>, Fault> {
         let odd = |from: &str| Fault::OddCredential(from.to_owned());
-        if let Some(bytes) = self.0.setting(variable) {
+        if let Some(bytes) = self.settings.setting(variable) {
             let value = word(bytes).ok_or_else(|| odd(variable))?;
             return Ok(Some(Held {
                 value,
@@ -260,7 +224,7 @@ impl Of<'_> {
         let Some(from) = file_variable else {
             return Ok(None);
         };
-        let Some(path) = self.0.text(from).map(PathBuf::from) else {
+        let Some(path) = self.settings.text(from).map(PathBuf::from) else {
             return Ok(None);
         };
         let text = file(from, &path)?.ok_or_else(|| Fault::NoFile(from, path.clone()))?;

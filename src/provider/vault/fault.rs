@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::credential::Tried;
 use crate::failure::Failure;
 use crate::files;
 use crate::http;
@@ -35,7 +36,9 @@ pub(super) enum Fault {
     /// A credential that is empty, or holds what none can hold.
     OddCredential(String),
     /// No way to log in: what was looked at, and why it did not serve.
-    NoCredentials(Vec<String>),
+    NoCredentials(Tried),
+    /// Credentials that were found, and cannot be used.
+    Broken(Failure),
     /// A login method lacks a setting.
     Needs(&'static str, &'static str),
     /// There is no such login method.

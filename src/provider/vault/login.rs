@@ -3,7 +3,8 @@
 use crate::format::json::Json;
 use crate::http::Answer;
 use crate::provider::Context;
-use crate::provider::vault::credential::{Credential, Held, Login, choose};
+use crate::provider::vault::chain::choose;
+use crate::provider::vault::credential::{Credential, Held, Login};
 use crate::provider::vault::fault::Fault;
 use crate::provider::vault::path::encoded;
 use crate::provider::vault::server::{As, Server};

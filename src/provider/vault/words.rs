@@ -30,8 +30,9 @@ impl Explain for Fault {
                 format!("{from}: is empty, or holds characters that a credential cannot have")
             }
             Fault::NoCredentials(tried) => {
-                format!("no credentials for Vault ({})", tried.join("; "))
+                format!("no credentials for Vault ({})", tried.shown())
             }
+            Fault::Broken(failure) => failure.what.clone(),
             Fault::Needs(method, names) => format!("the login `{method}` needs {names}"),
             Fault::UnknownMethod => "VAULT_AUTH_METHOD: there is no such login method".to_owned(),
             Fault::Refused { method, status } => {
@@ -116,6 +117,7 @@ impl Explain for Fault {
             Fault::NoCredentials(_) => {
                 "set VAULT_TOKEN, or VAULT_ROLE_ID and VAULT_SECRET_ID".to_owned()
             }
+            Fault::Broken(failure) => return failure.hint.clone(),
             Fault::Needs(_, names) => format!("set {names}"),
             Fault::UnknownMethod => {
                 "it is token, approle, kubernetes, jwt, userpass, ldap, cert, aws or github"
