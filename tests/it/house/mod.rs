@@ -3,6 +3,7 @@
 
 pub mod authority;
 pub mod namespace;
+pub mod openbao;
 pub mod podman;
 pub mod probe;
 pub mod program;
