@@ -31,6 +31,8 @@ mod precedence;
 
 mod prompts;
 
+mod providers;
+
 mod sealed;
 
 mod signals;
