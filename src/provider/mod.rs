@@ -12,7 +12,7 @@ mod file;
 
 use crate::clock::Deadline;
 use crate::failure::{Explain, Failure};
-use crate::format::json::{self, Json};
+use crate::format::json::{self, Json, NoField};
 use crate::format::reference::Reference;
 use crate::report::Report;
 use crate::secret::Secret;
@@ -171,7 +171,11 @@ pub(crate) fn pick(secret: Secret, field: Option<&str>) -> Result<Secret, Troubl
         return Ok(secret);
     };
     let json = document(&secret)?;
-    json::pick(&json, field).map_err(|fault| Trouble::Missing(fault.into()))
+    json::pick(&json, field).map_err(|fault| match fault {
+        // The secret is there and of another shape: that is a mistake, which no default mends.
+        NoField::Fieldless { .. } => Trouble::Failed(fault.into()),
+        NoField::Missing { .. } | NoField::Null { .. } => Trouble::Missing(fault.into()),
+    })
 }
 
 /// The fields of a secret that is a JSON object. A field that is `null` is not set.

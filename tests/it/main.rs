@@ -11,15 +11,27 @@
 
 mod house;
 
+mod bad_input;
+
+mod command_line;
+
 mod django;
 
 mod docker;
 
 mod dotenv;
 
+mod dump;
+
+mod entries;
+
+mod environment;
+
 mod exit_status;
 
 mod json;
+
+mod precedence;
 
 mod prompts;
 

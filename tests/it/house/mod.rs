@@ -4,6 +4,7 @@
 pub mod namespace;
 pub mod podman;
 pub mod probe;
+pub mod program;
 pub mod pty;
 
 use std::ffi::{OsStr, OsString};
