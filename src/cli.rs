@@ -44,7 +44,7 @@ pub enum Misuse {
     /// An option without its value.
     NoValue(&'static str, &'static str),
     /// More words than the command takes.
-    ExtraWord(&'static str, String),
+    ExtraWord(&'static str),
     /// A command that starts no program was given one.
     ForeignProgram(&'static str),
     /// Nothing after `--`.
@@ -58,16 +58,17 @@ impl Explain for Misuse {
         match self {
             Misuse::UnknownCommand(words) => {
                 let word = words.first().map_or("", String::as_str);
-                format!("`{word}` is not a command of envshim")
+                match word.split_once(|c: char| !is_plain(c)) {
+                    None => format!("`{word}` is not a command of envshim"),
+                    Some((name, _)) => format!("`{name}...` is not a command of envshim"),
+                }
             }
             Misuse::UnknownOption(name) => format!("there is no option `{name}`"),
             Misuse::ForeignOption(option, command) => {
                 format!("`{command}` does not take --{option}")
             }
             Misuse::NoValue(option, value) => format!("--{option} lacks its {value}"),
-            Misuse::ExtraWord(command, word) => {
-                format!("`{command}` does not take the word `{word}`")
-            }
+            Misuse::ExtraWord(command) => format!("there is a word too many for `{command}`"),
             Misuse::ForeignProgram(command) => format!("`{command}` does not start a program"),
             Misuse::NoProgram => "there is no program after `--`".to_owned(),
             Misuse::Nothing => "nothing to do".to_owned(),
@@ -109,7 +110,7 @@ impl Explain for Misuse {
                 format!("it belongs to {}", takers.join(", "))
             }
             Misuse::NoValue(option, value) => format!("write --{option} {value}"),
-            Misuse::ExtraWord(command, _) => format!("envshim help {command} shows what it takes"),
+            Misuse::ExtraWord(command) => format!("envshim help {command} shows what it takes"),
             Misuse::ForeignProgram(_) => "to start a program, write: envshim -- program".to_owned(),
             Misuse::NoProgram => "write: envshim -- python manage.py runserver".to_owned(),
             Misuse::Nothing => "write: envshim -- program, or envshim --help".to_owned(),
@@ -117,19 +118,21 @@ impl Explain for Misuse {
     }
 }
 
-/// The words of a mistaken start, up to the first option: the rest may hold what logs must not.
+/// What names and paths are made of.
+fn is_plain(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '/' | '-')
+}
+
+/// The words of a mistaken start, as far as they are plain: options, addresses and assignments may
+/// hold what logs must not.
 fn sample(words: &[String]) -> String {
-    let shown: Vec<&str> = words
-        .iter()
-        .map(String::as_str)
-        .take_while(|word| !word.starts_with('-'))
-        .collect();
-    let more = if shown.len() < words.len() {
-        " ..."
-    } else {
-        ""
-    };
-    format!("{}{more}", shown.join(" "))
+    let plain = |word: &&str| !word.starts_with('-') && word.chars().all(is_plain);
+    let shown: Vec<&str> = words.iter().map(String::as_str).take_while(plain).collect();
+    match (shown.len(), words.len()) {
+        (0, _) => "program ...".to_owned(),
+        (all, given) if all == given => shown.join(" "),
+        _ => format!("{} ...", shown.join(" ")),
+    }
 }
 
 /// Takes the words (without our own name) apart.
@@ -195,11 +198,8 @@ impl Invocation {
                 return Err(Misuse::ForeignOption(option.name, row.name));
             }
         }
-        if let Some(extra) = self.words.get(row.most) {
-            return Err(Misuse::ExtraWord(
-                row.name,
-                extra.to_string_lossy().into_owned(),
-            ));
+        if self.words.len() > row.most {
+            return Err(Misuse::ExtraWord(row.name));
         }
         match self.command {
             Command::Run if self.program.is_empty() => Err(Misuse::NoProgram),
@@ -227,8 +227,14 @@ fn option<'a>(
         ),
         None => (bytes, None),
     };
-    // Only the name: the value behind `=` may be anything.
-    let unknown = || Misuse::UnknownOption(String::from_utf8_lossy(name).into_owned());
+    // Only the name: the value behind `=`, or glued to a letter (`-pSECRET`), may be anything.
+    let long = name.starts_with(b"--");
+    let shown = if long {
+        name
+    } else {
+        name.get(..2).unwrap_or(name)
+    };
+    let unknown = || Misuse::UnknownOption(String::from_utf8_lossy(shown).into_owned());
     let bare = match name {
         b"-h" => b"help".as_slice(),
         b"-V" => b"version",

@@ -75,7 +75,7 @@ fn mistakes_say_what_to_write() {
         ),
         (
             "check extra",
-            "`check` does not take the word `extra`",
+            "there is a word too many for `check`",
             "envshim help check shows what it takes",
         ),
         (

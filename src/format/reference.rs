@@ -112,9 +112,14 @@ impl Reference {
 }
 
 impl std::fmt::Display for Reference {
-    /// As people write it, without parameters: `?default=` may hold what nobody should read.
+    /// As people write it, without what may hold a secret itself: parameters (`?default=`), and the
+    /// arguments of a program, which follow a blank or stand in quotes.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}:{}", self.scheme, self.locator)?;
+        let ends = |c: char| c.is_whitespace() || matches!(c, '\'' | '"');
+        match self.locator.split_once(ends) {
+            None => write!(f, "{}:{}", self.scheme, self.locator)?,
+            Some((program, _)) => write!(f, "{}:{program} ...", self.scheme)?,
+        }
         match &self.field {
             Some(field) => write!(f, "#{field}"),
             None => Ok(()),

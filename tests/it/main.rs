@@ -31,6 +31,8 @@ mod exit_status;
 
 mod json;
 
+mod leaks;
+
 mod precedence;
 
 mod prompts;
