@@ -35,6 +35,8 @@ mod precedence;
 
 mod prompts;
 
+mod providers;
+
 mod sealed;
 
 mod signals;

@@ -1,6 +1,7 @@
 //! The one helper folder: a fluent way to start the real binary in a folder of its own, and the
 //! answer as a user sees it.
 
+pub mod contract;
 pub mod namespace;
 pub mod podman;
 pub mod probe;
