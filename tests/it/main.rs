@@ -33,9 +33,13 @@ mod http;
 
 mod json;
 
+mod leaks;
+
 mod precedence;
 
 mod prompts;
+
+mod providers;
 
 mod sealed;
 

@@ -97,7 +97,10 @@ impl OpenBao {
     #[track_caller]
     pub fn write(&self, path: &str, data: &str) -> Json {
         let path = json::quote(path);
-        self.call("write_data", &format!("{{\"path\": {path}, \"data\": {data}}}"))
+        self.call(
+            "write_data",
+            &format!("{{\"path\": {path}, \"data\": {data}}}"),
+        )
     }
 
     /// Writes a secret of KV v2 in `secret/`.
@@ -232,5 +235,7 @@ fn line(from: &mut impl BufRead) -> Json {
 #[track_caller]
 pub fn text(json: &Json, path: &str) -> String {
     let found = json.pointer(path).and_then(Json::as_str);
-    found.unwrap_or_else(|| panic!("there is no {path}")).to_owned()
+    found
+        .unwrap_or_else(|| panic!("there is no {path}"))
+        .to_owned()
 }
