@@ -130,6 +130,9 @@ impl Explain for Fault {
             Fault::Write(_, Errno::ENOSPC | Errno::EDQUOT) => {
                 "make room on the disk; the old file is as it was".to_owned()
             }
+            Fault::Write(path, Errno::ENOENT) => {
+                format!("make the folder: mkdir -p {}", folder(path).display())
+            }
             Fault::Write(path, Errno::EROFS) => format!(
                 "name a folder that can be written to, or mount one at {}",
                 folder(path).display()

@@ -225,7 +225,7 @@ fn everything_that_is_wrong_is_told_in_one_run_with_its_place_and_cure() {
     assert_eq!(
         answer.refused().err,
         "envshim: error: .vault:1: A: file:../x: the path leaves the folder of the secrets\n\
-         envshim: hint: write the full path, file:/...x\n\
+         envshim: hint: write the full path, as in file:/run/secrets/x\n\
          envshim: error: .vault:2: B: file:one: there is no parameter `versoin`\n\
          envshim: hint: it takes default, optional, decode, as\n\
          envshim: error: .vault:3: C: file:one: there is no parameter `optinal`\n\
@@ -252,7 +252,7 @@ fn everything_that_is_wrong_is_told_in_one_run_with_its_place_and_cure() {
     assert_eq!(
         answer.refused().err,
         "envshim: error: .vault:1: A: file:none (also D, E): there is no `s/none`\n\
-         envshim: hint: mount the secret there, or set SECRET_MANAGER_PATH; ?default=text or ?optional=1 allow that\n\
+         envshim: hint: mount the secret there, or set SECRET_MANAGER_PATH; ?optional=1 allows that\n\
          envshim: error: .vault:2: B: file:json#usr: the secret has no field `usr`\n\
          envshim: hint: did you mean `user`? it has `user`, `deep`, `port`, `on`\n\
          envshim: error: .vault:3: C: file:one#x: the secret is a number, it has no fields and no `x`\n\

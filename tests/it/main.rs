@@ -29,6 +29,8 @@ mod json;
 
 mod leaks;
 
+mod messages;
+
 mod precedence;
 
 mod prompts;
