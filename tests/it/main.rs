@@ -15,6 +15,10 @@ mod bad_input;
 
 mod command_line;
 
+mod django;
+
+mod docker;
+
 mod dotenv;
 
 mod dump;
@@ -40,5 +44,7 @@ mod providers;
 mod sealed;
 
 mod signals;
+
+mod static_binary;
 
 mod transparency;

@@ -41,12 +41,14 @@ pub trait Store {
     fn missing(&self) -> Option<&'static str>;
 }
 
+type Promise = fn(&dyn Store);
+
 const OBJECT: &[u8] =
     br#"{"user":"app","password":"p$\"\u00e9","port":5432,"none":null,"deep":{"er":"est"}}"#;
 
 /// All promises, one after the other; a panic names the one that is broken.
 pub fn keeps_its_promises(store: &dyn Store) {
-    let promises: [(&str, fn(&dyn Store)); 9] = [
+    let promises: [(&str, Promise); 9] = [
         ("every byte arrives", every_byte_arrives),
         ("fields of JSON objects", fields),
         ("what is missing", missing),

@@ -3,6 +3,7 @@
 
 pub mod contract;
 pub mod namespace;
+pub mod podman;
 pub mod probe;
 pub mod program;
 pub mod pty;
