@@ -30,7 +30,7 @@ fn references_and_their_look_alikes() {
         ),
         (
             "file:/run/a b.key?as=file",
-            "R(file:/run/a ...|[(\"as\", \"file\")])",
+            "R(file:/run/a b.key|[(\"as\", \"file\")])",
         ),
         ("vault:a%23b%7D#c%3Fd", "R(vault:a#b}#c?d|[])"),
         ("vault:${STAGE}/app#k${N}", "R(vault:<STAGE>/app#k<N>|[])"),
