@@ -672,3 +672,26 @@ fn programs_are_run_without_a_shell() {
         .environment()
         .has("A", concat!("envshim ", env!("CARGO_PKG_VERSION")));
 }
+
+/// What is wrong with the writing of a reference and what is wrong with its words are told together,
+/// in the order of the file.
+#[test]
+fn mistakes_of_both_kinds_come_in_one_run() {
+    let vault = "A=file:x?defualt=3\nB=a${fil:x}\nC=file:../x\nD=file:a%2\n";
+    let answer = Shim::new()
+        .file(".vault", vault)
+        .args("-- true")
+        .run()
+        .exits(125);
+    let errors: Vec<&str> = answer
+        .err
+        .lines()
+        .filter(|line| line.contains("error:"))
+        .collect();
+    let names: Vec<bool> = ["A", "B", "C", "D"]
+        .iter()
+        .zip(&errors)
+        .map(|(name, line)| line.contains(&format!(": {name}: ")))
+        .collect();
+    assert_eq!(names, [true; 4], "{}", answer.err);
+}
