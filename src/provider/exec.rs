@@ -89,6 +89,7 @@ impl Explain for Fault {
         Some(match self {
             Fault::OpenQuote => "close it; words with blanks stand in '...' or \"...\"".to_owned(),
             Fault::BadTimeout => "write ?timeout=10s".to_owned(),
+            Fault::NotStarted(program, nix::errno::Errno::EACCES) => format!("chmod +x {program}"),
             Fault::NotStarted(..) => "install it, or write its full path".to_owned(),
             Fault::Failed(..) => "run the command by hand; its own message stands above".to_owned(),
             Fault::TooSlow(..) => "is it waiting for an answer? It gets no input; ?timeout=1m and --timeout give it more time".to_owned(),

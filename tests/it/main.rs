@@ -35,6 +35,8 @@ mod json;
 
 mod leaks;
 
+mod messages;
+
 mod precedence;
 
 mod prompts;
