@@ -29,6 +29,8 @@ mod environment;
 
 mod exit_status;
 
+mod hcp;
+
 mod http;
 
 mod json;
