@@ -3,7 +3,7 @@
 //! The only room that reads our own variables. The inherited environment is kept as the kernel gave
 //! it, string by string, so that what is handed on is the same bytes.
 
-use std::ffi::{CStr, OsStr, OsString};
+use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,7 +15,10 @@ use crate::format::naming::Policy;
 use crate::report::Level;
 use crate::sealed::Credentials;
 use crate::secret::Secret;
-use crate::sys;
+
+mod inherited;
+
+pub use inherited::{Inherited, split};
 
 /// Variables of ours that are no options: they hold secrets, which must not be on a command line.
 pub const SECRET_VARIABLES: &[&str] = &["ENVSHIM_PASSWORD", "ENVSHIM_KEY"];
@@ -25,41 +28,6 @@ pub const IMPORT: &str = "ENVSHIM_IMPORT";
 
 /// The password of files that the older Python tool wrote.
 pub const ENCRYPTION_KEY: &str = "ENCRYPTION_KEY";
-
-/// The environment as the kernel gave it: `NAME=value` strings in their order, also odd ones.
-pub struct Inherited(Vec<&'static CStr>);
-
-impl Inherited {
-    /// The environment of this process.
-    pub fn of_this_process() -> Inherited {
-        Inherited(sys::environment().collect())
-    }
-
-    /// Every string.
-    pub fn strings(&self) -> &[&'static CStr] {
-        &self.0
-    }
-
-    /// Names and values of the strings that have both.
-    pub fn pairs(&self) -> impl Iterator<Item = (&'static [u8], &'static [u8])> {
-        self.0.iter().filter_map(|string| split(string))
-    }
-
-    /// The value of a variable; the first one counts, as `getenv` has it.
-    pub fn value(&self, name: &str) -> Option<&'static [u8]> {
-        self.pairs()
-            .find(|(known, _)| *known == name.as_bytes())
-            .map(|(_, value)| value)
-    }
-}
-
-/// `NAME` and `value` of an environment string.
-pub fn split(string: &CStr) -> Option<(&[u8], &[u8])> {
-    let bytes = string.to_bytes();
-    let equals = bytes.iter().position(|b| *b == b'=')?;
-    let (name, value) = bytes.split_at(equals);
-    Some((name, value.get(1..).unwrap_or_default()))
-}
 
 /// What is wrong with a command line is told before it is settled, and in the form that logs have.
 pub fn logs_json(inherited: &Inherited) -> bool {

@@ -47,6 +47,7 @@ mod decode;
 mod fault;
 mod read;
 mod space;
+mod steps;
 mod write;
 
 pub use fault::{Fault, Kind};

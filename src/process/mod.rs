@@ -9,13 +9,12 @@
 //! - `image`: everything that allocates, made before: candidates of the search, words, bytes.
 //! - `exec`: the search of `execvp`, with the program's own `PATH`.
 //! - `binary`: what a program file asks for in its first bytes.
-//! - `refusal`: an errno, looked into and told to the person who has to mend it; `missing` and
-//!   `limits` are its two long answers.
+//! - `refusal`: an errno, looked into and told to the person who has to mend it; `missing` is
+//!   its longest answer.
 
 mod binary;
 mod exec;
 mod image;
-mod limits;
 mod missing;
 mod refusal;
 

@@ -15,11 +15,13 @@ enum Fault {
     NotThere(PathBuf),
     NotPlain(PathBuf),
     Remains(PathBuf, nix::errno::Errno),
+    Changed(PathBuf),
 }
 
 impl Explain for Fault {
     fn what(&self) -> String {
         match self {
+            Fault::Changed(path) => format!("{}: was changed while it was sealed", path.display()),
             Fault::NotThere(path) => format!("{}: there is no such file", path.display()),
             Fault::NotPlain(path) => format!("{}: is sealed already", path.display()),
             Fault::Remains(path, errno) => {
@@ -34,6 +36,9 @@ impl Explain for Fault {
 
     fn hint(&self) -> Option<String> {
         Some(match self {
+            Fault::Changed(path) => {
+                format!("it is kept; seal it again: envshim seal {}", path.display())
+            }
             Fault::NotThere(_) => "name the file, or its folder with --dir".to_owned(),
             Fault::NotPlain(_) => "name the plain file: envshim seal .vault".to_owned(),
             Fault::Remains(path, _) => {
@@ -66,7 +71,8 @@ pub(super) fn seal(settings: &Settings, report: &Report) -> Ended {
         &settings.credentials,
         settings.fresh,
     )?;
-    source::heed(sealed.notes, settings.strict, report)?;
+    // It is sealed by now: a warning, also with --strict.
+    source::heed(sealed.notes, false, report)?;
     let kinds: Vec<String> = sealed.opens.iter().map(ToString::to_string).collect();
     let done = if sealed.unchanged {
         "is up to date"
@@ -79,6 +85,10 @@ pub(super) fn seal(settings: &Settings, report: &Report) -> Ended {
         kinds.join(", ")
     ));
     if settings.remove_plain {
+        // An edit made meanwhile is in no sealed file.
+        if content(&plain_path)?.bytes.expose() != plain.expose() {
+            return Err(Fault::Changed(plain_path).into());
+        }
         std::fs::remove_file(&plain_path).map_err(|error| {
             let errno = nix::errno::Errno::from_raw(error.raw_os_error().unwrap_or(0));
             Failure::from(Fault::Remains(plain_path.clone(), errno))

@@ -238,7 +238,7 @@ fn everything_that_is_wrong_is_told_in_one_run_with_its_place_and_cure() {
          envshim: hint: write ?as=file\n\
          envshim: error: .vault:7: G: a memory file cannot be a part of a value\n\
          envshim: hint: give the reference with ?as=file a variable of its own\n\
-         envshim: error: .vault:8: H: exec:op 'read: a quote is not closed\n\
+         envshim: error: .vault:8: H: exec:op ...: a quote is not closed\n\
          envshim: hint: close it; words with blanks stand in '...' or \"...\"\n\
          envshim: error: .vault:9: I: exec:op: the parameter `timeout` is not a time\n\
          envshim: hint: write ?timeout=10s\n\
@@ -404,7 +404,7 @@ fn imports_from_programs_and_the_environment() {
         .environment()
         .has("a", "1");
     imports("exec:echo text").refused().says(
-        "import exec:echo text: the secret has no fields, for it is not JSON (line 1, column 1)",
+        "import exec:echo ...: the secret has no fields, for it is not JSON (line 1, column 1)",
     );
     imports("exec:echo 1")
         .refused()
@@ -654,7 +654,7 @@ fn programs_are_run_without_a_shell() {
     let answer = vault("A=exec:sh -c 'echo locked >&2; exit 3'").refused();
     answer
         .says("locked\n")
-        .says("envshim: error: .vault:1: A: exec:sh -c 'echo locked >&2; exit 3': `sh` ended with status 3\n");
+        .says("envshim: error: .vault:1: A: exec:sh ...: `sh` ended with status 3\n");
     vault("A=exec:sh -c 'kill -9 $$'")
         .refused()
         .says("`sh` was ended by signal 9");

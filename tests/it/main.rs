@@ -35,9 +35,13 @@ mod http;
 
 mod json;
 
+mod leaks;
+
 mod precedence;
 
 mod prompts;
+
+mod providers;
 
 mod sealed;
 

@@ -127,7 +127,11 @@ fn place() -> String {
 impl State {
     fn reply(&self, seen: &Seen) -> Vec<u8> {
         if seen.number < self.app.busy {
-            let status = if seen.number % 2 == 0 { 503 } else { 429 };
+            let status = if seen.number.is_multiple_of(2) {
+                503
+            } else {
+                429
+            };
             return answer(status, "Retry-After: 0\r\n", CANARY);
         }
         let (path, query) = seen.path().split_once('?').unwrap_or((seen.path(), ""));
