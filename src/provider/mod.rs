@@ -14,6 +14,8 @@ mod hcp;
 
 mod network;
 
+mod vault;
+
 use crate::clock::Deadline;
 use crate::failure::{Explain, Failure};
 use crate::format::json::{self, Json, NoField};
@@ -24,7 +26,7 @@ use crate::secret::Secret;
 pub use network::Network;
 
 /// Every provider. The order is that of the help and of the search for a bare key.
-pub static PROVIDERS: &[Row] = &[file::ROW, env::ROW, exec::ROW, hcp::ROW];
+pub static PROVIDERS: &[Row] = &[vault::ROW, hcp::ROW, file::ROW, env::ROW, exec::ROW];
 
 /// What the rest of envshim knows of a provider.
 pub struct Row {

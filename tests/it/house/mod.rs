@@ -5,6 +5,7 @@ pub mod authority;
 pub mod contract;
 pub mod hcp;
 pub mod namespace;
+pub mod openbao;
 pub mod podman;
 pub mod probe;
 pub mod program;
