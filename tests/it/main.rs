@@ -11,6 +11,8 @@
 
 mod house;
 
+mod audit;
+
 mod bad_input;
 
 mod command_line;
