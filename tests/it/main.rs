@@ -48,3 +48,5 @@ mod signals;
 mod static_binary;
 
 mod transparency;
+
+mod vault;
