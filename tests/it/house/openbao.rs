@@ -30,21 +30,21 @@ impl Drop for OpenBao {
     }
 }
 
-/// A program of the server's Python environment; it dies with the thread that started it.
-fn program(name: &str) -> Command {
-    let path = repository().join("target/servers/openbao/bin").join(name);
-    assert!(
-        path.exists(),
-        "{} is missing: run tests/all once, it installs the servers",
-        path.display()
-    );
-    let mut command = Command::new("setpriv");
-    command.args(["--pdeathsig", "KILL", "--"]).arg(path);
-    command.env_clear().env("PATH", "/usr/bin:/bin");
-    command
-}
-
 impl OpenBao {
+    /// A program of the server's Python environment; it dies with the thread that started it.
+    pub fn program(name: &str) -> Command {
+        let path = repository().join("target/servers/openbao/bin").join(name);
+        assert!(
+            path.exists(),
+            "{} is missing: run tests/all once, it installs the servers",
+            path.display()
+        );
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL", "--"]).arg(path);
+        command.env_clear().env("PATH", "/usr/bin:/bin");
+        command
+    }
+
     /// A new one. None where the caller of the tests left it out knowingly.
     pub fn start() -> Option<OpenBao> {
         if without("openbao") {
@@ -57,7 +57,7 @@ impl OpenBao {
         let (server, address) = (0..5)
             .find_map(|_| listen(&authority, &folder))
             .unwrap_or_else(|| panic!("it does not start: {}", said(&folder)));
-        let mut seeder = program("python")
+        let mut seeder = OpenBao::program("python")
             .arg(repository().join("tests/it/oracle/openbao.py"))
             .arg(format!("https://localhost:{}", address.port()))
             .arg(authority.root())
@@ -206,7 +206,7 @@ fn listen(authority: &Authority, folder: &Folder) -> Option<(Child, SocketAddr)>
     );
     let config = folder.write("config.hcl", config);
     let log = std::fs::File::create(folder.join("log")).expect("a log");
-    let mut server = program("bao")
+    let mut server = OpenBao::program("bao")
         .arg("server")
         .arg(format!("-config={}", config.display()))
         .stdin(Stdio::null())
