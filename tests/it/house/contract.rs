@@ -39,9 +39,12 @@ pub trait Store {
 const OBJECT: &[u8] =
     br#"{"user":"app","password":"p$\"\u00e9","port":5432,"none":null,"deep":{"er":"est"}}"#;
 
+/// A promise, and what shows that it is kept.
+type Promise = (&'static str, fn(&dyn Store));
+
 /// All promises, one after the other; a panic names the one that is broken.
 pub fn keeps_its_promises(store: &dyn Store) {
-    let promises: [(&str, fn(&dyn Store)); 9] = [
+    let promises: [Promise; 9] = [
         ("every byte arrives", every_byte_arrives),
         ("fields of JSON objects", fields),
         ("what is missing", missing),
