@@ -346,7 +346,9 @@ fn identity_tokens() {
 fn kubernetes(authority: &Authority, pod: &str) -> Server {
     let pod = pod.to_owned();
     Server::https(authority.server("server").config(), move |seen| {
-        let body = json::parse(&seen.body).ok().expect("JSON");
+        let Ok(body) = json::parse(&seen.body) else {
+            return answer(400, "", r#"{"kind":"Status","code":400}"#);
+        };
         let said = |path: &str| {
             body.pointer(path)
                 .and_then(Json::as_str)
