@@ -52,3 +52,5 @@ mod signals;
 mod static_binary;
 
 mod transparency;
+
+mod vault;
