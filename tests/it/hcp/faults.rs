@@ -4,6 +4,7 @@ use std::process::{Command, Stdio};
 
 use super::{ALL, as_the_sdk, settings, start};
 use crate::house::hcp::{App, CANARY, CLIENT_SECRET, Hcp, Kind};
+use crate::house::openbao::OpenBao;
 use crate::house::server::{Server, answer};
 use crate::house::{Answer, Folder, Shim, envshim, namespace};
 
@@ -324,4 +325,30 @@ fn the_end_of_the_service_is_told_with_the_way_out() {
             .hides(CANARY)
             .hides(CLIENT_SECRET);
     }
+}
+
+/// What that hint says, done: the layout of the official migration in a real server.
+#[test]
+fn the_way_out_leads_there() {
+    let Some(bao) = OpenBao::start() else {
+        return;
+    };
+    bao.write("sys/namespaces/admin", "{}");
+    let engine = r#"{"type": "kv", "options": {"version": "2"}}"#;
+    bao.write("admin/sys/mounts/web", engine);
+    for (name, value) in [("DB_PASSWORD", "s1"), ("api_key", "s2")] {
+        let secret = format!(r#"{{"data": {{"value": "{value}"}}}}"#);
+        bao.write(&format!("admin/web/data/{name}"), &secret);
+    }
+    bao.shim()
+        .env("VAULT_TOKEN", &bao.root)
+        .file(
+            ".vault",
+            "VAULT_NAMESPACE=admin\nENVSHIM_IMPORT=vault:/web/\nONE=vault:/web/DB_PASSWORD#value\n",
+        )
+        .environment()
+        .has("DB_PASSWORD", "s1")
+        .has("api_key", "s2")
+        .has("ONE", "s1")
+        .quiet();
 }
