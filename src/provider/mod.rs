@@ -10,6 +10,8 @@ mod exec;
 
 mod file;
 
+mod hcp;
+
 mod network;
 
 mod vault;
@@ -24,7 +26,7 @@ use crate::secret::Secret;
 pub use network::Network;
 
 /// Every provider. The order is that of the help and of the search for a bare key.
-pub static PROVIDERS: &[Row] = &[vault::ROW, file::ROW, env::ROW, exec::ROW];
+pub static PROVIDERS: &[Row] = &[vault::ROW, hcp::ROW, file::ROW, env::ROW, exec::ROW];
 
 /// What the rest of envshim knows of a provider.
 pub struct Row {

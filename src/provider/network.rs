@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use crate::failure::{Explain, Failure};
-use crate::http::{Address, Authority, Exposure, Options, Proxies, SettingFault, Waiting};
+use crate::http::{Address, Authority, Exposure, Options, Proxies, SettingFault, Visits, Waiting};
 use crate::provider::Context;
 
 /// What the stores of one run share.
@@ -16,6 +16,14 @@ use crate::provider::Context;
 pub struct Network {
     waiting: OnceLock<Option<Arc<Waiting>>>,
     proxies: OnceLock<Result<Arc<Proxies>, SettingFault>>,
+    visits: OnceLock<Arc<Visits>>,
+}
+
+impl Network {
+    /// The origins of the stores that were asked.
+    pub fn asked(&self) -> Vec<String> {
+        self.visits.get().map_or(Vec::new(), |visits| visits.list())
+    }
 }
 
 /// An `http://` address that leads over a network.
@@ -71,6 +79,7 @@ impl Context<'_> {
         let mut options = Options::new(self.deadline);
         options.proxies = proxies.clone()?;
         options.waiting = waiting.clone();
+        options.visits = Some(Arc::clone(shared.visits.get_or_init(Arc::default)));
         options.tls.authority = Authority::System {
             file: set("SSL_CERT_FILE").map(path),
             folders: folders.map(path).collect(),

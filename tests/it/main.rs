@@ -11,6 +11,8 @@
 
 mod house;
 
+mod audit;
+
 mod bad_input;
 
 mod command_line;
@@ -28,6 +30,8 @@ mod entries;
 mod environment;
 
 mod exit_status;
+
+mod hcp;
 
 mod http;
 
@@ -50,3 +54,5 @@ mod signals;
 mod static_binary;
 
 mod transparency;
+
+mod vault;

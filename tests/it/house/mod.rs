@@ -3,6 +3,7 @@
 
 pub mod authority;
 pub mod contract;
+pub mod hcp;
 pub mod namespace;
 pub mod openbao;
 pub mod podman;
