@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::clock::{Deadline, parse_duration};
 use crate::failure::{Explain, Failure};
+use crate::format::naming::Policy;
 use crate::format::reference::Reference;
 use crate::helper::{self, Helper, words};
 use crate::provider::{Answer, Context, Found, Provider, Row, Trouble, Wanted, fields, pick};
@@ -20,6 +21,7 @@ pub(crate) const ROW: Row = Row {
     settings: &[],
     parameters: &["timeout"],
     imports: true,
+    names: Policy::Default,
     local: true,
     // A variable that a stranger wrote must not run programs.
     trusts_environment: false,

@@ -505,6 +505,7 @@ impl Plan {
                 Query {
                     reference,
                     import: false,
+                    must: manner.default.is_none() && !manner.optional,
                 },
             ),
             manner,
@@ -578,10 +579,14 @@ pub(crate) fn add(queries: &mut Vec<Query>, query: Query) -> usize {
     let known = queries
         .iter()
         .position(|known| known.import == query.import && known.reference == query.reference);
-    known.unwrap_or_else(|| {
-        queries.push(query);
-        queries.len() - 1
-    })
+    if let Some(at) = known {
+        if let Some(known) = queries.get_mut(at) {
+            known.must |= query.must;
+        }
+        return at;
+    }
+    queries.push(query);
+    queries.len() - 1
 }
 
 /// Failures of which many are the same: a store that is down is reported once, with the variables

@@ -1,10 +1,13 @@
 //! What a load knows of AWS once it has credentials: who we are, which region, where to ask.
 
+use std::time::SystemTime;
+
 use crate::clock::Deadline;
 use crate::credential::Tried;
-use crate::credential::sigv4::Keys;
+use crate::credential::sigv4::{Keys, Scope};
 use crate::failure::Failure;
-use crate::http::{Address, Authority, Client, Options, Pem, Policy};
+use crate::http::{Address, Authority, Client, Options, Pem, Policy, Request};
+use crate::secret::Secret;
 
 use super::endpoint::{Endpoints, Service, is_region};
 use super::fault::Fault;
@@ -66,6 +69,30 @@ impl Session {
             endpoints: setup.endpoints,
             client: setup.client,
         })
+    }
+
+    /// A signed request to a JSON service: `target` is `secretsmanager.GetSecretValue`.
+    pub fn request(
+        &self,
+        service: Service,
+        region: &str,
+        target: &str,
+        body: Secret,
+    ) -> Result<Request, Failure> {
+        let address = self.endpoints.address(service, region)?;
+        let scope = Scope {
+            region,
+            service: service.name(),
+            at: SystemTime::now(),
+        };
+        let headers = [
+            ("content-type", "application/x-amz-json-1.1"),
+            ("x-amz-target", target),
+        ];
+        let mut request = sts::signed(&self.keys, &scope, &address, &headers, body);
+        // Everything that is asked here only reads.
+        request.idempotent = true;
+        Ok(request)
     }
 
     /// The region of everything that does not name its own.
