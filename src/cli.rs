@@ -10,395 +10,15 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use crate::failure::{Explain, nearest};
 
-/// What envshim is asked to do.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Command {
-    /// Load, then become the program.
-    Run,
-    /// Everything but the start.
-    Check,
-    /// Write `.env.dump`.
-    Dump,
-    /// `.vault` to `.vault.enc`.
-    Seal,
-    /// Print what `.vault.enc` holds.
-    Open,
-    /// Make a key.
-    Keygen,
-    /// Explain.
-    Help,
-    /// Name and version.
-    Version,
-}
+mod help;
 
-/// One row of the table of commands.
-pub struct CommandRow {
-    /// What it does.
-    pub command: Command,
-    /// The word.
-    pub name: &'static str,
-    /// Words it takes, for the help.
-    pub words: &'static str,
-    /// At most this many words.
-    pub most: usize,
-    /// One line.
-    pub doc: &'static str,
-}
+mod table;
 
-/// Every command.
-pub static COMMANDS: &[CommandRow] = &[
-    row(
-        Command::Run,
-        "run",
-        "-- program ...",
-        0,
-        "load the secrets and become the program (the word may be left out)",
-    ),
-    row(
-        Command::Check,
-        "check",
-        "[-- program ...]",
-        0,
-        "everything but the start: what is set, from where, and why; no values",
-    ),
-    row(
-        Command::Dump,
-        "dump",
-        "",
-        0,
-        "load, and write .env.dump for starts without network",
-    ),
-    row(
-        Command::Seal,
-        "seal",
-        "[FILE]",
-        1,
-        "encrypt .vault into .vault.enc",
-    ),
-    row(
-        Command::Open,
-        "open",
-        "[FILE]",
-        1,
-        "print what .vault.enc holds",
-    ),
-    row(
-        Command::Keygen,
-        "keygen",
-        "",
-        0,
-        "make a key for --key-file",
-    ),
-    row(
-        Command::Help,
-        "help",
-        "[COMMAND|options]",
-        1,
-        "explain a command, or list all options",
-    ),
-    row(Command::Version, "version", "", 0, "print the version"),
-];
+#[cfg(test)]
+mod tests;
 
-const fn row(
-    command: Command,
-    name: &'static str,
-    words: &'static str,
-    most: usize,
-    doc: &'static str,
-) -> CommandRow {
-    CommandRow {
-        command,
-        name,
-        words,
-        most,
-        doc,
-    }
-}
-
-/// One row of the table of options.
-pub struct Opt {
-    /// The name, without dashes.
-    pub name: &'static str,
-    /// What its value is called in the help; none for a switch.
-    pub value: Option<&'static str>,
-    /// One line.
-    pub doc: &'static str,
-    /// The commands that take it.
-    pub commands: &'static [Command],
-    /// It may stand in `.vault` as `ENVSHIM_NAME`.
-    pub in_file: bool,
-    /// Shown on the first screen of help.
-    pub common: bool,
-}
-
-const LOAD: &[Command] = &[Command::Run, Command::Check, Command::Dump];
-const START: &[Command] = &[Command::Run, Command::Check];
-const OPENERS: &[Command] = &[
-    Command::Run,
-    Command::Check,
-    Command::Dump,
-    Command::Seal,
-    Command::Open,
-];
-const ALL: &[Command] = &[
-    Command::Run,
-    Command::Check,
-    Command::Dump,
-    Command::Seal,
-    Command::Open,
-    Command::Keygen,
-    Command::Help,
-    Command::Version,
-];
-
-/// Every option. `settings` reads them by these names.
-pub static OPTIONS: &[Opt] = &[
-    opt(
-        "dir",
-        Some("DIR"),
-        "the folder with the files (default: `.` if it holds one, else `config`)",
-        OPENERS,
-        false,
-        true,
-    ),
-    opt(
-        "password-file",
-        Some("FILE"),
-        "the password of .vault.enc",
-        OPENERS,
-        false,
-        true,
-    ),
-    opt(
-        "key-file",
-        Some("FILE"),
-        "a key made by keygen, instead of a password",
-        OPENERS,
-        false,
-        true,
-    ),
-    opt(
-        "max-age",
-        Some("AGE"),
-        "pass over a .env.dump older than this (30m, 1h, 2d)",
-        LOAD,
-        false,
-        true,
-    ),
-    opt(
-        "optional",
-        None,
-        "start the program even if there is no source at all",
-        LOAD,
-        false,
-        true,
-    ),
-    opt(
-        "override",
-        None,
-        "loaded values win over variables that are already set",
-        START,
-        true,
-        true,
-    ),
-    opt(
-        "pass",
-        Some("NAMES"),
-        "hand these on, which envshim would keep from the program",
-        START,
-        true,
-        true,
-    ),
-    opt(
-        "scrub",
-        Some("NAMES"),
-        "keep these from the program",
-        START,
-        true,
-        false,
-    ),
-    opt(
-        "pristine",
-        None,
-        "drop every inherited variable but the usual few (and --pass)",
-        START,
-        true,
-        false,
-    ),
-    opt(
-        "reload",
-        None,
-        "load even if secrets_loaded=1 says that it was done",
-        LOAD,
-        false,
-        false,
-    ),
-    opt(
-        "dump",
-        None,
-        "also write .env.dump after loading",
-        &[Command::Run],
-        true,
-        false,
-    ),
-    opt(
-        "import",
-        Some("REFS"),
-        "secrets whose every field becomes a variable",
-        LOAD,
-        true,
-        false,
-    ),
-    opt(
-        "names",
-        Some("RULE"),
-        "names of imported variables: upper or keep",
-        LOAD,
-        true,
-        false,
-    ),
-    opt(
-        "prefix",
-        Some("TEXT"),
-        "put before the names of imported variables",
-        LOAD,
-        true,
-        false,
-    ),
-    opt(
-        "resolve-env",
-        None,
-        "also resolve references in inherited variables",
-        START,
-        false,
-        false,
-    ),
-    opt(
-        "file-env",
-        Some("NAMES"),
-        "set NAME from the file that NAME_FILE names, as Docker's images do",
-        START,
-        false,
-        false,
-    ),
-    opt(
-        "file-owner",
-        Some("UID[:GID]"),
-        "owner of ?as=file memory files, for programs that drop root",
-        START,
-        true,
-        false,
-    ),
-    opt(
-        "arg0",
-        Some("NAME"),
-        "the name the program sees as its own",
-        &[Command::Run],
-        false,
-        false,
-    ),
-    opt(
-        "timeout",
-        Some("TIME"),
-        "limit for the whole load (default 30s)",
-        LOAD,
-        false,
-        true,
-    ),
-    opt(
-        "strict",
-        None,
-        "warnings about readable files are errors",
-        OPENERS,
-        false,
-        false,
-    ),
-    opt(
-        "salt-file",
-        Some("FILE"),
-        "the salt beside an old Fernet .vault.enc",
-        OPENERS,
-        false,
-        false,
-    ),
-    opt(
-        "json",
-        None,
-        "the table of check as JSON",
-        &[Command::Check],
-        false,
-        false,
-    ),
-    opt(
-        "fresh",
-        None,
-        "seal anew: the old passwords and keys no longer open the file",
-        &[Command::Seal],
-        false,
-        false,
-    ),
-    opt(
-        "remove-plain",
-        None,
-        "delete .vault once .vault.enc is proved to open",
-        &[Command::Seal],
-        false,
-        false,
-    ),
-    opt(
-        "log",
-        Some("LEVEL"),
-        "error, warn, info or debug (default: info on a terminal, else warn)",
-        ALL,
-        false,
-        true,
-    ),
-    opt(
-        "log-format",
-        Some("FORMAT"),
-        "text or json",
-        ALL,
-        false,
-        false,
-    ),
-    opt(
-        "help",
-        None,
-        "this help; with a command, that command's",
-        ALL,
-        false,
-        false,
-    ),
-    opt("version", None, "print the version", ALL, false, false),
-];
-
-const fn opt(
-    name: &'static str,
-    value: Option<&'static str>,
-    doc: &'static str,
-    commands: &'static [Command],
-    in_file: bool,
-    common: bool,
-) -> Opt {
-    Opt {
-        name,
-        value,
-        doc,
-        commands,
-        in_file,
-        common,
-    }
-}
-
-impl Opt {
-    /// `ENVSHIM_NAME`.
-    pub fn variable(&self) -> String {
-        format!(
-            "ENVSHIM_{}",
-            self.name.to_ascii_uppercase().replace('-', "_")
-        )
-    }
-}
+pub use help::help;
+pub use table::{COMMANDS, Command, CommandRow, OPTIONS, Opt};
 
 /// A command line, taken apart.
 pub struct Invocation {
@@ -423,10 +43,8 @@ pub enum Misuse {
     ForeignOption(&'static str, &'static str),
     /// An option without its value.
     NoValue(&'static str, &'static str),
-    /// A switch that was given something else than yes or no.
-    BadSwitch(&'static str),
     /// More words than the command takes.
-    ExtraWord(&'static str, String),
+    ExtraWord(&'static str),
     /// A command that starts no program was given one.
     ForeignProgram(&'static str),
     /// Nothing after `--`.
@@ -440,17 +58,17 @@ impl Explain for Misuse {
         match self {
             Misuse::UnknownCommand(words) => {
                 let word = words.first().map_or("", String::as_str);
-                format!("`{word}` is not a command of envshim")
+                match word.split_once(|c: char| !is_plain(c)) {
+                    None => format!("`{word}` is not a command of envshim"),
+                    Some((name, _)) => format!("`{name}...` is not a command of envshim"),
+                }
             }
             Misuse::UnknownOption(name) => format!("there is no option `{name}`"),
             Misuse::ForeignOption(option, command) => {
                 format!("`{command}` does not take --{option}")
             }
             Misuse::NoValue(option, value) => format!("--{option} lacks its {value}"),
-            Misuse::BadSwitch(option) => format!("--{option} is a switch: it takes yes or no"),
-            Misuse::ExtraWord(command, word) => {
-                format!("`{command}` does not take the word `{word}`")
-            }
+            Misuse::ExtraWord(command) => format!("there is a word too many for `{command}`"),
             Misuse::ForeignProgram(command) => format!("`{command}` does not start a program"),
             Misuse::NoProgram => "there is no program after `--`".to_owned(),
             Misuse::Nothing => "nothing to do".to_owned(),
@@ -492,8 +110,7 @@ impl Explain for Misuse {
                 format!("it belongs to {}", takers.join(", "))
             }
             Misuse::NoValue(option, value) => format!("write --{option} {value}"),
-            Misuse::BadSwitch(option) => format!("write --{option}, or leave it out"),
-            Misuse::ExtraWord(command, _) => format!("envshim help {command} shows what it takes"),
+            Misuse::ExtraWord(command) => format!("envshim help {command} shows what it takes"),
             Misuse::ForeignProgram(_) => "to start a program, write: envshim -- program".to_owned(),
             Misuse::NoProgram => "write: envshim -- python manage.py runserver".to_owned(),
             Misuse::Nothing => "write: envshim -- program, or envshim --help".to_owned(),
@@ -501,19 +118,21 @@ impl Explain for Misuse {
     }
 }
 
-/// The words of a mistaken start, up to the first option: the rest may hold what logs must not.
+/// What names and paths are made of.
+fn is_plain(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '/' | '-')
+}
+
+/// The words of a mistaken start, as far as they are plain: options, addresses and assignments may
+/// hold what logs must not.
 fn sample(words: &[String]) -> String {
-    let shown: Vec<&str> = words
-        .iter()
-        .map(String::as_str)
-        .take_while(|word| !word.starts_with('-'))
-        .collect();
-    let more = if shown.len() < words.len() {
-        " ..."
-    } else {
-        ""
-    };
-    format!("{}{more}", shown.join(" "))
+    let plain = |word: &&str| !word.starts_with('-') && word.chars().all(is_plain);
+    let shown: Vec<&str> = words.iter().map(String::as_str).take_while(plain).collect();
+    match (shown.len(), words.len()) {
+        (0, _) => "program ...".to_owned(),
+        (all, given) if all == given => shown.join(" "),
+        _ => format!("{} ...", shown.join(" ")),
+    }
 }
 
 /// Takes the words (without our own name) apart.
@@ -579,11 +198,8 @@ impl Invocation {
                 return Err(Misuse::ForeignOption(option.name, row.name));
             }
         }
-        if let Some(extra) = self.words.get(row.most) {
-            return Err(Misuse::ExtraWord(
-                row.name,
-                extra.to_string_lossy().into_owned(),
-            ));
+        if self.words.len() > row.most {
+            return Err(Misuse::ExtraWord(row.name));
         }
         match self.command {
             Command::Run if self.program.is_empty() => Err(Misuse::NoProgram),
@@ -611,8 +227,14 @@ fn option<'a>(
         ),
         None => (bytes, None),
     };
-    // Only the name: the value behind `=` may be anything.
-    let unknown = || Misuse::UnknownOption(String::from_utf8_lossy(name).into_owned());
+    // Only the name: the value behind `=`, or glued to a letter (`-pSECRET`), may be anything.
+    let long = name.starts_with(b"--");
+    let shown = if long {
+        name
+    } else {
+        name.get(..2).unwrap_or(name)
+    };
+    let unknown = || Misuse::UnknownOption(String::from_utf8_lossy(shown).into_owned());
     let bare = match name {
         b"-h" => b"help".as_slice(),
         b"-V" => b"version",
@@ -629,206 +251,5 @@ fn option<'a>(
             Some(next) => Ok((found, Some(next.clone()))),
             None => Err(Misuse::NoValue(found.name, value)),
         },
-    }
-}
-
-/// The first screen of help, the page of a command, or the list of all options.
-pub fn help(topic: Option<&str>) -> Option<String> {
-    match topic {
-        None => Some(first_screen()),
-        Some("options") => {
-            let mut text = String::from(
-                "Every option is also a variable; those marked * may stand in .vault too.\n\n",
-            );
-            for o in OPTIONS
-                .iter()
-                .filter(|o| !["help", "version"].contains(&o.name))
-            {
-                let mark = if o.in_file { "*" } else { " " };
-                text.push_str(&format!(
-                    "{:<27}{mark} {}\n    {}\n",
-                    usage(o),
-                    o.variable(),
-                    o.doc
-                ));
-            }
-            Some(text)
-        }
-        Some(topic) => {
-            let row = COMMANDS.iter().find(|row| row.name == topic)?;
-            let mut text = format!(
-                "envshim {} [options] {}\n\n{}\n\n",
-                row.name,
-                row.words,
-                sentence(row.doc)
-            );
-            for o in OPTIONS.iter().filter(|o| o.commands.contains(&row.command)) {
-                text.push_str(&format!("  {:<24} {}\n", usage(o), o.doc));
-            }
-            Some(text)
-        }
-    }
-}
-
-fn first_screen() -> String {
-    let mut text = String::from(
-        "envshim loads secrets into the environment and becomes your program.\n\n\
-         envshim [options] -- program ...\n",
-    );
-    for row in COMMANDS
-        .iter()
-        .filter(|row| row.command != Command::Run && row.command != Command::Version)
-    {
-        let usage = format!("{} {}", row.name, row.words);
-        text.push_str(&format!("envshim {:<26}{}\n", usage, row.doc));
-    }
-    text.push_str(
-        "\nThe first one found in the folder decides: .env.dump, .vault, .vault.enc.\n\n",
-    );
-    for o in OPTIONS.iter().filter(|o| o.common) {
-        text.push_str(&format!("  {:<22}{}\n", usage(o), o.doc));
-    }
-    text
-}
-
-fn usage(o: &Opt) -> String {
-    match o.value {
-        Some(value) => format!("--{} {value}", o.name),
-        None => format!("--{}", o.name),
-    }
-}
-
-fn sentence(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or(String::new(), |first| {
-        format!("{}{}.", first.to_uppercase(), letters.as_str())
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{COMMANDS, Command, Misuse, OPTIONS, help, read};
-    use crate::failure::Explain;
-    use std::ffi::OsString;
-    use std::os::unix::ffi::OsStringExt;
-
-    fn words(text: &str) -> Vec<OsString> {
-        text.split_whitespace().map(OsString::from).collect()
-    }
-
-    #[test]
-    fn cut_at_the_first_double_dash_as_bytes() {
-        let odd = OsString::from_vec(vec![0xff, 0xfe]);
-        let mut all = words("--dir=a --override -- prog -- --dir b");
-        all.push(odd.clone());
-        let got = read(all).unwrap();
-        assert_eq!(got.command, Command::Run);
-        assert_eq!(got.program.len(), 6);
-        assert_eq!(got.program[5], odd);
-        assert_eq!(got.options.len(), 2);
-    }
-
-    #[test]
-    fn commands_and_their_words() {
-        for (line, command) in [
-            ("run -- x", Command::Run),
-            ("check", Command::Check),
-            ("--dir x check --json", Command::Check),
-            ("check -- prog", Command::Check),
-            ("seal a", Command::Seal),
-            ("--help", Command::Help),
-            ("seal --help", Command::Help),
-            ("-V", Command::Version),
-        ] {
-            assert_eq!(
-                read(words(line)).map(|i| i.command).ok(),
-                Some(command),
-                "{line}"
-            );
-        }
-    }
-
-    #[test]
-    fn mistakes_say_what_to_write() {
-        for (line, what, hint) in [
-            (
-                "python x.py",
-                "`python` is not a command of envshim",
-                "to start a program, write: envshim -- python x.py",
-            ),
-            (
-                "python --token s3cr3t",
-                "`python` is not a command of envshim",
-                "to start a program, write: envshim -- python ...",
-            ),
-            (
-                "chekc",
-                "`chekc` is not a command of envshim",
-                "did you mean `envshim check`? To start a program: envshim -- chekc",
-            ),
-            (
-                "--drr x -- p",
-                "there is no option `--drr`",
-                "did you mean --dir?",
-            ),
-            (
-                "--passwordd=s3cr3t -- p",
-                "there is no option `--passwordd`",
-                "envshim help options lists them; the program's own options go behind `--`",
-            ),
-            ("--dir", "--dir lacks its DIR", "write --dir DIR"),
-            (
-                "keygen --json",
-                "`keygen` does not take --json",
-                "it belongs to `check`",
-            ),
-            (
-                "check extra",
-                "`check` does not take the word `extra`",
-                "envshim help check shows what it takes",
-            ),
-            (
-                "keygen -- x",
-                "`keygen` does not start a program",
-                "to start a program, write: envshim -- program",
-            ),
-            (
-                "--",
-                "there is no program after `--`",
-                "write: envshim -- python manage.py runserver",
-            ),
-            (
-                "",
-                "nothing to do",
-                "write: envshim -- program, or envshim --help",
-            ),
-        ] {
-            let misuse = read(words(line)).err().unwrap_or_else(|| panic!("{line}"));
-            assert_eq!(
-                (misuse.what().as_str(), misuse.hint().as_deref()),
-                (what, Some(hint))
-            );
-        }
-    }
-
-    #[test]
-    fn the_tables_are_sound() {
-        let screen = help(None).unwrap();
-        assert!(
-            screen.lines().count() <= 24,
-            "{} lines",
-            screen.lines().count()
-        );
-        for line in screen.lines() {
-            assert!(line.chars().count() <= 100, "{line}");
-        }
-        for row in COMMANDS {
-            assert!(help(Some(row.name)).is_some());
-        }
-        let mut names: Vec<_> = OPTIONS.iter().map(|o| o.name).collect();
-        names.sort_unstable();
-        names.dedup();
-        assert_eq!(names.len(), OPTIONS.len());
-        assert_eq!(read(vec![]).err(), Some(Misuse::Nothing));
     }
 }

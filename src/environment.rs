@@ -5,36 +5,32 @@
 //! handed on as the kernel gave them. What the kernel would refuse is refused here, by name.
 
 use std::ffi::{CStr, CString};
-use std::fs::File;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::fs::FileExt;
-use std::path::Path;
 
-use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, SealFlag, fcntl};
-use nix::sys::memfd::{MFdFlags, memfd_create};
-use nix::sys::resource::{Resource, getrlimit};
-use nix::sys::stat::{Mode, fchmod};
-use nix::unistd::{Gid, Uid, fchown};
 use zeroize::Zeroize;
 
-use crate::failure::{Explain, Failure, Failures};
-use crate::files::{reason, spoken_size};
+use crate::failure::{Failure, Failures};
 use crate::provider::PROVIDERS;
 use crate::report::Report;
-use crate::resolve::{Loaded, Place, Resolved};
+use crate::resolve::{Loaded, Place, Resolved, SETTING};
 use crate::secret::Secret;
 use crate::settings::{ENCRYPTION_KEY, SECRET_VARIABLES, Settings, split};
 use crate::source::{Kind, MARKER};
+
+mod fault;
+
+pub mod limits;
+
+mod memory_file;
+
+use fault::Fault;
+use limits::{Excess, STRING};
 
 /// What `--pristine` keeps; also every `LC_*`.
 pub const USUAL: &[&str] = &[
     "HOME", "HOSTNAME", "LANG", "LANGUAGE", "LOGNAME", "PATH", "PWD", "SHELL", "TERM", "TMPDIR",
     "TZ", "USER",
 ];
-
-/// The kernel's limit for one `NAME=value` with its NUL: 32 pages.
-const STRING: usize = 128 << 10;
 
 /// What became of one variable, for `check`.
 pub struct Line {
@@ -101,85 +97,6 @@ impl Drop for Made {
     }
 }
 
-/// What the kernel, or we, cannot put into an environment.
-enum Fault {
-    Name(String),
-    Nul(String, String),
-    TooLong {
-        name: String,
-        place: String,
-        bytes: usize,
-    },
-    TooMuch {
-        bytes: usize,
-        limit: usize,
-        count: usize,
-        largest: Vec<(String, usize)>,
-    },
-    MemoryFile {
-        name: String,
-        errno: Errno,
-    },
-    NoProc(String),
-}
-
-impl Explain for Fault {
-    fn what(&self) -> String {
-        match self {
-            Fault::Name(place) => format!("{place}: the variable has no valid name"),
-            Fault::Nul(name, place) => {
-                format!(
-                    "{place}: {name}: the value holds a NUL byte, which no environment can carry"
-                )
-            }
-            Fault::TooLong { name, place, bytes } => format!(
-                "{place}: {name}: the value has {bytes} bytes; the kernel takes {STRING} for one variable with its name"
-            ),
-            Fault::TooMuch {
-                bytes,
-                limit,
-                count,
-                ..
-            } => format!(
-                "the environment of {count} variables and the arguments have {bytes} bytes; the kernel takes {limit}"
-            ),
-            Fault::MemoryFile { name, errno } => {
-                format!("{name}: the memory file cannot be made: {}", reason(*errno))
-            }
-            Fault::NoProc(name) => {
-                format!("{name}: a memory file is named by its path in /proc, which is not mounted")
-            }
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        Some(match self {
-            Fault::Name(_) => "a name is not empty and holds neither `=` nor NUL".to_owned(),
-            Fault::Nul(..) | Fault::TooLong { .. } => {
-                "hand it over as a file: NAME=scheme:...?as=file".to_owned()
-            }
-            Fault::TooMuch { largest, .. } => {
-                let names: Vec<String> = largest
-                    .iter()
-                    .map(|(name, bytes)| format!("`{name}` ({})", spoken_size(*bytes)))
-                    .collect();
-                format!(
-                    "the largest are {}; hand them over with ?as=file, or raise the limit: ulimit -s",
-                    names.join(", ")
-                )
-            }
-            Fault::MemoryFile {
-                errno: Errno::EPERM,
-                ..
-            } => "only root can give it to another user; leave --file-owner out".to_owned(),
-            Fault::MemoryFile { .. } => {
-                "leave ?as=file out, or mount the secret as a file".to_owned()
-            }
-            Fault::NoProc(_) => "mount /proc, or leave ?as=file out".to_owned(),
-        })
-    }
-}
-
 impl Environment {
     /// Builds the environment out of what was inherited and what was loaded.
     pub fn build(
@@ -213,9 +130,7 @@ impl Environment {
         let mut overridden = Vec::new();
         let mut added = Vec::with_capacity(loaded.len());
         for variable in loaded {
-            if variable.provider == crate::resolve::SETTING
-                && !settings.pass.contains(&variable.name)
-            {
+            if variable.provider == SETTING && !settings.pass.contains(&variable.name) {
                 continue;
             }
             let decision = match value(&known, &variable.name) {
@@ -256,7 +171,10 @@ impl Environment {
                 }
             }
         }
-        environment.check_total(settings, &mut wrong);
+        let excess = limits::measure(&environment.block(), &settings.program);
+        wrong
+            .0
+            .extend(excess.filter(Excess::is_over).map(Failure::from));
         wrong.or(environment)
     }
 
@@ -346,7 +264,11 @@ impl Environment {
         if matches!(decision, Decision::Set | Decision::Overrides) {
             let value = if as_file {
                 decision = Decision::File;
-                self.memory_file(&name, &value, settings)
+                memory_file::with(&name, &value, settings.file_owner).map(|file| {
+                    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+                    self.files.push(file);
+                    Secret::new(path.into_bytes())
+                })
             } else {
                 Ok(value)
             };
@@ -363,68 +285,6 @@ impl Environment {
             decision,
         });
     }
-
-    /// Puts a value into a sealed memory file, and returns the path by which the program finds it.
-    fn memory_file(
-        &mut self,
-        name: &str,
-        value: &Secret,
-        settings: &Settings,
-    ) -> Result<Secret, Failure> {
-        if !Path::new("/proc/self/fd").exists() {
-            return Err(Fault::NoProc(name.to_owned()).into());
-        }
-        let fd =
-            sealed_file(name, value, settings.file_owner).map_err(|errno| Fault::MemoryFile {
-                name: name.to_owned(),
-                errno,
-            })?;
-        let path = format!("/proc/self/fd/{}", fd.as_raw_fd());
-        self.files.push(fd);
-        Ok(Secret::new(path.into_bytes()))
-    }
-
-    /// The kernel counts all strings with their pointers, for the environment and the arguments.
-    fn check_total(&self, settings: &Settings, wrong: &mut Failures) {
-        let pointer = size_of::<usize>();
-        let arguments: usize = settings
-            .program
-            .iter()
-            .map(|word| word.len() + 1 + pointer)
-            .sum();
-        let block = self.block();
-        let strings: usize = block
-            .iter()
-            .map(|string| string.count_bytes() + 1 + pointer)
-            .sum();
-        let bytes = arguments + strings;
-        if bytes < STRING {
-            return;
-        }
-        let limit = total_limit();
-        if bytes <= limit {
-            return;
-        }
-        let mut sizes: Vec<(String, usize)> = block
-            .iter()
-            .map(|string| {
-                let bytes = string.to_bytes();
-                let name = bytes.split(|b| *b == b'=').next().unwrap_or_default();
-                (String::from_utf8_lossy(name).into_owned(), bytes.len())
-            })
-            .collect();
-        sizes.sort_by_key(|(_, bytes)| std::cmp::Reverse(*bytes));
-        sizes.truncate(3);
-        wrong.0.push(
-            Fault::TooMuch {
-                bytes,
-                limit,
-                count: block.len(),
-                largest: sizes,
-            }
-            .into(),
-        );
-    }
 }
 
 /// The value of a variable among sorted ones.
@@ -432,12 +292,6 @@ fn value<'a>(sorted: &[(&[u8], &'a [u8])], name: &str) -> Option<&'a [u8]> {
     let at = sorted.partition_point(|(known, _)| *known < name.as_bytes());
     let (known, value) = sorted.get(at)?;
     (*known == name.as_bytes()).then_some(*value)
-}
-
-/// A quarter of the stack, at least 128 KiB and at most three quarters of 8 MiB.
-fn total_limit() -> usize {
-    let stack = getrlimit(Resource::RLIMIT_STACK).map_or(8 << 20, |(soft, _)| soft);
-    usize::try_from((stack / 4).clamp(128 << 10, 6 << 20)).unwrap_or(128 << 10)
 }
 
 fn string(name: &str, value: &Secret, place: impl Fn() -> String) -> Result<Made, Failure> {
@@ -466,34 +320,4 @@ fn string(name: &str, value: &Secret, place: impl Fn() -> String) -> Result<Made
             Err(Fault::Nul(name.to_owned(), place()).into())
         }
     }
-}
-
-fn sealed_file(
-    name: &str,
-    value: &Secret,
-    owner: Option<(u32, Option<u32>)>,
-) -> nix::Result<OwnedFd> {
-    let plain = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
-    // Since Linux 6.3 a memory file can be kept from ever being executed.
-    let never_executed = plain | MFdFlags::from_bits_retain(nix::libc::MFD_NOEXEC_SEAL);
-    let short: String = name.chars().take(60).collect();
-    let fd = match memfd_create(short.as_str(), never_executed) {
-        Err(Errno::EINVAL) => memfd_create(short.as_str(), plain)?,
-        made => made?,
-    };
-    // Written at an offset, so that the descriptor itself still reads from the start.
-    let file = File::from(fd);
-    file.write_all_at(value.expose(), 0)
-        .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(0)))?;
-    let fd = OwnedFd::from(file);
-    fchmod(&fd, Mode::S_IRUSR)?;
-    if let Some((user, group)) = owner {
-        fchown(&fd, Some(Uid::from_raw(user)), group.map(Gid::from_raw))?;
-    }
-    let seals = SealFlag::F_SEAL_WRITE
-        | SealFlag::F_SEAL_SHRINK
-        | SealFlag::F_SEAL_GROW
-        | SealFlag::F_SEAL_SEAL;
-    fcntl(&fd, FcntlArg::F_ADD_SEALS(seals))?;
-    Ok(fd)
 }

@@ -57,6 +57,8 @@ pub enum Fault {
     Write(PathBuf, Errno),
     /// A file is replaced, never written through a link.
     ReplacesLink(PathBuf),
+    /// A file is there that must not be lost.
+    Exists(PathBuf),
 }
 
 impl Explain for Fault {
@@ -89,6 +91,10 @@ impl Explain for Fault {
             }
             Fault::ReplacesLink(path) => format!(
                 "{}: is a symbolic link, and envshim replaces files, it does not write through links",
+                path.display()
+            ),
+            Fault::Exists(path) => format!(
+                "{}: is there already, and is not overwritten",
                 path.display()
             ),
         }
@@ -131,6 +137,7 @@ impl Explain for Fault {
             Fault::ReplacesLink(path) => {
                 format!("name the file itself: readlink -f {}", path.display())
             }
+            Fault::Exists(_) => "name another file".to_owned(),
             Fault::Read(..) | Fault::Write(..) => return None,
         })
     }
@@ -204,6 +211,23 @@ pub fn drain(mut from: impl Read, expected: usize, most: usize) -> std::io::Resu
     }
 }
 
+/// Writes a new file; one that is there already stays as it is.
+pub fn create(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Fault> {
+    let fault = |errno| match errno {
+        Errno::EEXIST => Fault::Exists(path.to_owned()),
+        errno => Fault::Write(path.to_owned(), errno),
+    };
+    // A terminating signal waits, so that no half of a file is left.
+    let _held = sys::hold_termination();
+    let flags = OFlag::O_WRONLY | OFlag::O_CLOEXEC | OFlag::O_CREAT | OFlag::O_EXCL;
+    let mut file = File::from(open(path, flags, Mode::from_bits_truncate(mode)).map_err(fault)?);
+    let written = file.write_all(bytes).and_then(|()| file.sync_all());
+    written.map_err(|error| {
+        drop(std::fs::remove_file(path));
+        fault(errno_of(&error))
+    })
+}
+
 /// Puts `bytes` at `path` with `mode`, whole or not at all.
 pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Fault> {
     let failed = |errno| Fault::Write(path.to_owned(), errno);
@@ -221,7 +245,7 @@ pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Fault> {
     // A terminating signal waits for the few system calls that give the file its name.
     let _held = sys::hold_termination();
     let name = temporary(path).map_err(failed)?;
-    let (mut file, nameless) = create(parent, &name, mode).map_err(failed)?;
+    let (mut file, nameless) = unfinished(parent, &name, mode).map_err(failed)?;
     let written = (|| {
         nix::sys::stat::fchmod(&file, Mode::from_bits_truncate(mode))?;
         file.write_all(bytes).map_err(|e| errno_of(&e))?;
@@ -250,7 +274,7 @@ pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Fault> {
 }
 
 /// A nameless file where the file system has them (`true`), else one under its temporary name.
-fn create(parent: &Path, name: &Path, mode: u32) -> nix::Result<(File, bool)> {
+fn unfinished(parent: &Path, name: &Path, mode: u32) -> nix::Result<(File, bool)> {
     let mode = Mode::from_bits_truncate(mode);
     let nameless = OFlag::O_WRONLY | OFlag::O_CLOEXEC | OFlag::O_TMPFILE;
     // Giving a nameless file its name goes through /proc, which a scratch root may lack.

@@ -12,6 +12,8 @@ use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use crate::clock::{Deadline, spoken};
 use crate::failure::Explain;
@@ -156,9 +158,7 @@ impl Helper {
     pub fn output(mut self) -> Result<Secret, Fault> {
         let read = self.drain();
         if read.is_err() {
-            // Ignored: it may have ended by itself meanwhile.
-            self.child.kill().ok();
-            self.child.wait().ok();
+            self.end();
         }
         let output = read?;
         let status = self.ended()?;
@@ -202,8 +202,7 @@ impl Helper {
                 return Ok(status);
             }
             if self.deadline.left().is_zero() {
-                self.child.kill().ok();
-                self.child.wait().ok();
+                self.end();
                 return Err(self.too_slow());
             }
             // There is nothing to wait on but the clock; most programs have ended by now.
@@ -215,9 +214,36 @@ impl Helper {
         }
     }
 
+    /// Ends it by force, with everything that it has started: what is left would go on for hours,
+    /// and hold our stderr open for whoever reads it to its end.
+    fn end(&mut self) {
+        if let Ok(pid) = i32::try_from(self.child.id()) {
+            end_with_children(Pid::from_raw(pid));
+        }
+        // Ignored: it may have ended by itself meanwhile.
+        self.child.wait().ok();
+    }
+
     fn too_slow(&self) -> Fault {
         Fault::TooSlow(self.program.clone(), self.deadline.whole())
     }
+}
+
+/// Stopped first, so that nothing new is started meanwhile. Where there is no `/proc`, this is a
+/// container, and what was started ends with its first process.
+fn end_with_children(pid: Pid) {
+    kill(pid, Signal::SIGSTOP).ok();
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task"))
+        .into_iter()
+        .flatten();
+    for task in tasks.flatten() {
+        let children = std::fs::read_to_string(task.path().join("children")).unwrap_or_default();
+        let children = children
+            .split_whitespace()
+            .filter_map(|child| child.parse().ok());
+        children.map(Pid::from_raw).for_each(end_with_children);
+    }
+    kill(pid, Signal::SIGKILL).ok();
 }
 
 /// Rounded up, so that the last millisecond is not spent spinning.

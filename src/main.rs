@@ -14,7 +14,7 @@ use envshim::sys::Arena;
 static ALLOCATOR: Arena = Arena::new();
 
 /// Called by the C library.
-// SAFETY: the one `main` of the program, with the signature that C gives it.
+// SAFETY: the one `main` of the program, with the signature that C gives it; C alone calls it.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn main(argc: c_int, argv: *const *const c_char) -> c_int {
     envshim::sys::begin();

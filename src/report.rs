@@ -8,7 +8,7 @@ use std::io::{IsTerminal, Write};
 use std::time::SystemTime;
 
 use crate::clock;
-use crate::failure::{Exit, Explain, Failure, Failures};
+use crate::failure::{Exit, Explain, Failure, Failures, one_line};
 use crate::format::json::quote;
 
 /// How much is said. Errors are always printed.
@@ -126,6 +126,8 @@ impl Report {
         if level > self.level {
             return;
         }
+        // Names from files and stores are printed; control characters in them must neither drive a
+        // terminal nor begin a line of their own.
         let text = if self.json {
             let time = clock::timestamp(SystemTime::now());
             let hint = hint.map_or(String::new(), |h| format!(",\"hint\":{}", quote(h)));
@@ -139,15 +141,17 @@ impl Report {
                 Level::Info => String::new(),
                 level => format!("{}: ", level.name()),
             };
-            let hint = hint.map_or(String::new(), |h| format!("envshim: hint: {}\n", plain(h)));
-            format!("envshim: {word}{}\n{hint}", plain(what))
+            let hint = hint.map_or(String::new(), |h| {
+                format!("envshim: hint: {}\n", one_line(h))
+            });
+            format!("envshim: {word}{}\n{hint}", one_line(what))
         };
         // One write, so that lines of several processes do not mix; nobody to tell if it fails.
         drop(std::io::stderr().write_all(text.as_bytes()));
     }
 }
 
-/// Names from files and stores are printed; control characters in them must not drive a terminal.
+/// Text for a terminal of whole lines; control characters in it must not drive the terminal.
 pub(crate) fn plain(text: &str) -> String {
     text.chars()
         .map(|c| {

@@ -3,7 +3,7 @@
 //! The only room that reads our own variables. The inherited environment is kept as the kernel gave
 //! it, string by string, so that what is handed on is the same bytes.
 
-use std::ffi::{CStr, OsStr, OsString};
+use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,47 +15,23 @@ use crate::format::naming::Policy;
 use crate::report::Level;
 use crate::sealed::Credentials;
 use crate::secret::Secret;
-use crate::sys;
+
+mod inherited;
+
+pub use inherited::{Inherited, split};
 
 /// Variables of ours that are no options: they hold secrets, which must not be on a command line.
 pub const SECRET_VARIABLES: &[&str] = &["ENVSHIM_PASSWORD", "ENVSHIM_KEY"];
 
+/// The setting that is a list of references, and so never one itself.
+pub const IMPORT: &str = "ENVSHIM_IMPORT";
+
 /// The password of files that the older Python tool wrote.
 pub const ENCRYPTION_KEY: &str = "ENCRYPTION_KEY";
 
-/// The environment as the kernel gave it: `NAME=value` strings in their order, also odd ones.
-pub struct Inherited(Vec<&'static CStr>);
-
-impl Inherited {
-    /// The environment of this process.
-    pub fn of_this_process() -> Inherited {
-        Inherited(sys::environment().collect())
-    }
-
-    /// Every string.
-    pub fn strings(&self) -> &[&'static CStr] {
-        &self.0
-    }
-
-    /// Names and values of the strings that have both.
-    pub fn pairs(&self) -> impl Iterator<Item = (&'static [u8], &'static [u8])> {
-        self.0.iter().filter_map(|string| split(string))
-    }
-
-    /// The value of a variable; the first one counts, as `getenv` has it.
-    pub fn value(&self, name: &str) -> Option<&'static [u8]> {
-        self.pairs()
-            .find(|(known, _)| *known == name.as_bytes())
-            .map(|(_, value)| value)
-    }
-}
-
-/// `NAME` and `value` of an environment string.
-pub fn split(string: &CStr) -> Option<(&[u8], &[u8])> {
-    let bytes = string.to_bytes();
-    let equals = bytes.iter().position(|b| *b == b'=')?;
-    let (name, value) = bytes.split_at(equals);
-    Some((name, value.get(1..).unwrap_or_default()))
+/// What is wrong with a command line is told before it is settled, and in the form that logs have.
+pub fn logs_json(inherited: &Inherited) -> bool {
+    inherited.value("ENVSHIM_LOG_FORMAT") == Some(b"json")
 }
 
 /// Everything that the tables of options and commands can say, settled.
@@ -151,7 +127,9 @@ impl Explain for Misset {
     fn hint(&self) -> Option<String> {
         Some(match self {
             Misset::Value(_, form) => format!("write {form}"),
-            Misset::NotInFile(_) => "set it in the environment or on the command line: it is needed before the file is read".to_owned(),
+            Misset::NotInFile(_) => {
+                "set it in the environment: it is needed before the file is read".to_owned()
+            }
             Misset::Unknown(name) => {
                 let known: Vec<String> = OPTIONS.iter().map(Opt::variable).collect();
                 match nearest(name, known.iter().map(String::as_str)) {
@@ -240,6 +218,9 @@ impl Settings {
 
     /// Takes `ENVSHIM_` settings of a `.vault` over, where nothing above has decided.
     pub fn adopt(&mut self, name: &str, value: &[u8]) -> Result<(), Misset> {
+        if SECRET_VARIABLES.contains(&name) {
+            return Err(Misset::NotInFile(name.to_owned()));
+        }
         let option = OPTIONS
             .iter()
             .find(|o| o.variable() == name)
@@ -282,12 +263,13 @@ impl Settings {
             Origin::Environment | Origin::File => option.variable(),
         };
         let wrong = |form: &'static str| Misset::Value(typed(), form);
+        let file = || path(value).ok_or_else(|| wrong("the path of a file"));
         let text = value.to_str();
         match option.name {
-            "dir" => self.dir = Some(value.into()),
-            "password-file" => self.credentials.password_file = Some(value.into()),
-            "key-file" => self.credentials.key_file = Some(value.into()),
-            "salt-file" => self.credentials.salt_file = Some(value.into()),
+            "dir" => self.dir = Some(path(value).ok_or_else(|| wrong("the path of a folder"))?),
+            "password-file" => self.credentials.password_file = Some(file()?),
+            "key-file" => self.credentials.key_file = Some(file()?),
+            "salt-file" => self.credentials.salt_file = Some(file()?),
             "arg0" => self.arg0 = Some(value.to_owned()),
             "max-age" => {
                 self.max_age = Some(
@@ -372,6 +354,11 @@ fn switch(text: &str) -> Option<bool> {
         "0" | "false" | "no" | "off" => Some(false),
         _ => None,
     }
+}
+
+/// An empty one is a variable of the command line that nobody set.
+fn path(value: &OsStr) -> Option<PathBuf> {
+    (!value.is_empty()).then(|| value.into())
 }
 
 /// Names between commas; blanks around them do not count.

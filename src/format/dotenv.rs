@@ -24,6 +24,10 @@
 //! | `'raw'` | without `'`, CR, `\\`, a final `\`, `${...}` | exact | exact | exact |
 //! | `"escaped"`: `\\`, `\"`, `\r` | other text | exact | exact | exact but for CR and a backtick |
 //! | `#envshim:base64 NAME=...` | not UTF-8, or with a NUL | a comment | a comment | a comment |
+//! | `#envshim:file NAME=...` | of `?as=file` | a comment | a comment | a comment |
+//!
+//! A value of `?as=file` is the content of a memory file, whose path is another one at every start:
+//! no other reader could do with it what was asked for, so that only we read it, in base64.
 //!
 //! In double quotes a dollar sign is written `${ENVSHIM_UNSET:-$}`: a variable that nobody sets,
 //! with a dollar sign as its default. It is the one spelling that python-dotenv, Docker Compose and
@@ -43,6 +47,7 @@ mod decode;
 mod fault;
 mod read;
 mod space;
+mod steps;
 mod write;
 
 pub use fault::{Fault, Kind};
@@ -61,6 +66,8 @@ const DOLLAR: &[u8] = b"${ENVSHIM_UNSET:-$}";
 const NOTHING: &[u8] = b"${ENVSHIM_UNSET:-}";
 /// A value that is not text.
 const BASE64: &[u8] = b"#envshim:base64 ";
+/// A value that becomes a memory file.
+const FILE: &[u8] = b"#envshim:file ";
 /// Ends the reading by `sh`.
 const GUARD: &[u8] = b"return";
 

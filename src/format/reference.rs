@@ -14,6 +14,13 @@ use crate::failure::{Explain, nearest};
 use crate::format::template::{Piece, split};
 use crate::secret::{Secret, SecretBuffer};
 
+mod cut;
+
+#[cfg(test)]
+mod tests;
+
+use cut::draft;
+
 /// The scheme that makes a value plain text.
 pub const TEXT: &str = "text";
 
@@ -105,9 +112,14 @@ impl Reference {
 }
 
 impl std::fmt::Display for Reference {
-    /// As people write it, without parameters: `?default=` may hold what nobody should read.
+    /// As people write it, without what may hold a secret itself: parameters (`?default=`), and the
+    /// arguments of a program, which follow a blank or stand in quotes.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}:{}", self.scheme, self.locator)?;
+        let ends = |c: char| c.is_whitespace() || matches!(c, '\'' | '"');
+        match self.locator.split_once(ends) {
+            None => write!(f, "{}:{}", self.scheme, self.locator)?,
+            Some((program, _)) => write!(f, "{}:{program} ...", self.scheme)?,
+        }
         match &self.field {
             Some(field) => write!(f, "#{field}"),
             None => Ok(()),
@@ -130,6 +142,8 @@ pub enum Fault {
     TwiceParameter(String),
     /// `${` inside a reference that stands in `${...}` itself.
     Nested(String),
+    /// `${scheme:...` without its `}`.
+    Unclosed(String),
     /// `${scheme:...}` with a scheme that does not exist but nearly does.
     UnknownScheme(String, &'static str),
 }
@@ -153,6 +167,9 @@ impl Explain for Fault {
             Fault::Nested(scheme) => {
                 format!("the reference `${{{scheme}:...}}` holds another `${{...}}`")
             }
+            Fault::Unclosed(scheme) => {
+                format!("the reference `${{{scheme}:...` has no closing `}}`")
+            }
             Fault::UnknownScheme(scheme, _) => format!("`${{{scheme}:...}}` has an unknown scheme"),
         }
     }
@@ -173,6 +190,7 @@ impl Explain for Fault {
             Fault::Nested(scheme) => {
                 format!("give it a line of its own, PART={scheme}:..., and write ${{PART}} here")
             }
+            Fault::Unclosed(_) => "close it, or begin the value with text: if it is text".into(),
             Fault::UnknownScheme(_, near) => format!("did you mean `${{{near}:...}}`?"),
         })
     }
@@ -195,7 +213,10 @@ pub fn parse(value: &[u8], schemes: &[&'static str]) -> Result<Template, Fault> 
     let mut parts = Vec::new();
     for piece in split(value) {
         parts.push(match piece {
-            Piece::Text(range) => Part::Text(secret(value, range)),
+            Piece::Text(range) => {
+                half(value, &range, schemes)?;
+                Part::Text(secret(value, range))
+            }
             Piece::Variable { name, default } => Part::Variable(variable(value, name, default)),
             Piece::Braced(range) => inner(&value[range], schemes)?,
         });
@@ -283,6 +304,26 @@ fn scheme_of(value: &[u8]) -> Option<(&str, &[u8])> {
     (named && (!text || scheme == TEXT)).then_some((scheme, rest))
 }
 
+/// Text in which a reference begins that does not end there: it would reach the program as it stands.
+fn half(value: &[u8], range: &std::ops::Range<usize>, schemes: &[&str]) -> Result<(), Fault> {
+    let text = value.get(range.clone()).unwrap_or_default();
+    let opened = text.windows(2).enumerate().filter(|(_, two)| two == b"${");
+    for (at, _) in opened {
+        match scheme_of(value.get(range.start + at + 2..).unwrap_or_default()) {
+            Some((scheme, _)) if schemes.contains(&scheme) => {
+                let more = value
+                    .get(range.end..)
+                    .unwrap_or_default()
+                    .starts_with(b"${");
+                let fault = if more { Fault::Nested } else { Fault::Unclosed };
+                return Err(fault(scheme.to_owned()));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 /// `${...}` that is no variable: a reference if its scheme is known, else text.
 fn inner(content: &[u8], schemes: &[&'static str]) -> Result<Part, Fault> {
     let literal = || Part::Text(braced(content));
@@ -296,145 +337,8 @@ fn inner(content: &[u8], schemes: &[&'static str]) -> Result<Part, Fault> {
             None => Ok(literal()),
         };
     }
-    if rest.windows(2).any(|pair| pair == b"${") {
-        return Err(Fault::Nested(scheme.to_owned()));
-    }
     let whole = [(Piece::Text(0..rest.len()), rest)];
     draft(scheme, whole.into_iter()).map(|draft| Part::Reference(Box::new(draft)))
-}
-
-/// Cuts the pieces after the scheme at `#`, `?`, `&` and `=`, which count only in literal text.
-fn draft<'a>(
-    scheme: &str,
-    pieces: impl Iterator<Item = (Piece, &'a [u8])>,
-) -> Result<Draft, Fault> {
-    let mut cutter = Cutter {
-        part: Place::Locator,
-        name: String::new(),
-        raw: Vec::new(),
-        words: Vec::new(),
-        draft: Draft {
-            scheme: scheme.to_owned(),
-            locator: Phrase(Vec::new()),
-            field: None,
-            parameters: Vec::new(),
-        },
-    };
-    for (piece, value) in pieces {
-        match piece {
-            Piece::Text(range) => {
-                for byte in &value[range] {
-                    cutter.take(*byte)?;
-                }
-            }
-            Piece::Variable { name, default } => {
-                cutter.flush()?;
-                let variable = variable(value, name, default);
-                cutter.words.push(Word::Variable(variable));
-            }
-            Piece::Braced(_) => return Err(Fault::Nested(scheme.to_owned())),
-        }
-    }
-    cutter.close()?;
-    Ok(cutter.draft)
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum Place {
-    Locator,
-    Field,
-    Name,
-    Value,
-}
-
-struct Cutter {
-    part: Place,
-    name: String,
-    raw: Vec<u8>,
-    words: Vec<Word>,
-    draft: Draft,
-}
-
-impl Cutter {
-    fn take(&mut self, byte: u8) -> Result<(), Fault> {
-        let next = match (byte, self.part) {
-            (b'#', Place::Locator) => Place::Field,
-            (b'?', Place::Locator | Place::Field) | (b'&', Place::Value | Place::Name) => {
-                Place::Name
-            }
-            (b'=', Place::Name) => Place::Value,
-            _ => {
-                self.raw.push(byte);
-                return Ok(());
-            }
-        };
-        if next != Place::Value && self.part == Place::Name {
-            return Err(Fault::BadParameter(self.draft.scheme.clone()));
-        }
-        self.close_part()?;
-        self.part = next;
-        Ok(())
-    }
-
-    /// Decodes the literal text gathered so far.
-    fn flush(&mut self) -> Result<(), Fault> {
-        if !self.raw.is_empty() {
-            self.words.push(Word::Text(percent_decoded(&self.raw)?));
-            self.raw.clear();
-        }
-        Ok(())
-    }
-
-    fn close_part(&mut self) -> Result<(), Fault> {
-        self.flush()?;
-        let words = std::mem::take(&mut self.words);
-        let scheme = || self.draft.scheme.clone();
-        match self.part {
-            Place::Locator if words.is_empty() => return Err(Fault::NoLocator(scheme())),
-            Place::Locator => self.draft.locator = Phrase(words),
-            Place::Field if words.is_empty() => return Err(Fault::NoField(scheme())),
-            Place::Field => self.draft.field = Some(Phrase(words)),
-            Place::Name => match words.as_slice() {
-                [Word::Text(name)] if self.draft.parameters.iter().any(|(n, _)| n == name) => {
-                    return Err(Fault::TwiceParameter(name.clone()));
-                }
-                [Word::Text(name)] => self.name.clone_from(name),
-                _ => return Err(Fault::BadParameter(scheme())),
-            },
-            Place::Value => {
-                let name = std::mem::take(&mut self.name);
-                self.draft.parameters.push((name, Phrase(words)));
-            }
-        }
-        Ok(())
-    }
-
-    fn close(&mut self) -> Result<(), Fault> {
-        if self.part == Place::Name {
-            return Err(Fault::BadParameter(self.draft.scheme.clone()));
-        }
-        self.close_part()
-    }
-}
-
-fn percent_decoded(raw: &[u8]) -> Result<String, Fault> {
-    let mut out = Vec::with_capacity(raw.len());
-    let mut bytes = raw.iter();
-    while let Some(byte) = bytes.next() {
-        if *byte != b'%' {
-            out.push(*byte);
-            continue;
-        }
-        let mut digit = || {
-            let digit = char::from(*bytes.next()?).to_digit(16)?;
-            u8::try_from(digit).ok()
-        };
-        match (digit(), digit()) {
-            (Some(high), Some(low)) => out.push(high << 4 | low),
-            _ => return Err(Fault::Percent),
-        }
-    }
-    String::from_utf8(out).map_err(|_| Fault::Percent)
 }
 
 /// `${content}` as text.
@@ -459,107 +363,5 @@ fn variable(
     Variable {
         name: String::from_utf8_lossy(name).into_owned(),
         default: default.map(|range| secret(value, range)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Fault, Part, Template, parse, parse_exact};
-
-    const SCHEMES: &[&str] = &["vault", "file", "env", "exec"];
-
-    /// The parts in a notation for tests: `T(text) V(name) R(reference?parameters)`.
-    fn shape(value: &str) -> Result<String, Fault> {
-        let Template { parts, .. } = parse(value.as_bytes(), SCHEMES)?;
-        Ok(parts
-            .into_iter()
-            .map(|part| match part {
-                Part::Text(text) => format!("T({})", String::from_utf8_lossy(text.expose())),
-                Part::Variable(v) => format!("V({})", v.name),
-                Part::Reference(draft) => {
-                    let r = draft.fill(&mut |v| format!("<{}>", v.name));
-                    format!("R({r}|{:?})", r.parameters)
-                }
-            })
-            .collect::<Vec<_>>()
-            .join(" "))
-    }
-
-    #[test]
-    fn references_and_their_look_alikes() {
-        for (value, want) in [
-            ("vault:a/b#c", "R(vault:a/b#c|[])"),
-            (
-                "vault:a?version=3&default=x=y",
-                "R(vault:a|[(\"version\", \"3\"), (\"default\", \"x=y\")])",
-            ),
-            (
-                "file:/run/a b.key?as=file",
-                "R(file:/run/a b.key|[(\"as\", \"file\")])",
-            ),
-            ("vault:a%23b%7D#c%3Fd", "R(vault:a#b}#c?d|[])"),
-            ("vault:${STAGE}/app#k${N}", "R(vault:<STAGE>/app#k<N>|[])"),
-            ("a${vault:p#f}b${X}c", "T(a) R(vault:p#f|[]) T(b) V(X) T(c)"),
-            ("https://host/x#y", "T(https://host/x#y)"),
-            ("file:///etc/passwd", "T(file:///etc/passwd)"),
-            ("redis:6379", "T(redis:6379)"),
-            (r"C:\vault:x", r"T(C:\vault:x)"),
-            ("vault:", "T(vault:)"),
-            ("file: see below", "T(file: see below)"),
-            ("text:vault:a${X}", "T(vault:a${X})"),
-            ("text:", "T()"),
-            ("x vault:a", "T(x vault:a)"),
-            ("${unknown:thing}", "T(${unknown:thing})"),
-            ("pa$$w0rd$", "T(pa$$w0rd$)"),
-            ("exec:op read op://a/b", "R(exec:op read op://a/b|[])"),
-        ] {
-            assert_eq!(shape(value).as_deref(), Ok(want), "{value}");
-        }
-    }
-
-    #[test]
-    fn every_fault_has_its_name() {
-        let vault = || "vault".to_owned();
-        for (value, want) in [
-            ("vault:a%2", Fault::Percent),
-            ("vault:a%FF", Fault::Percent),
-            ("vault:#f", Fault::NoLocator(vault())),
-            ("vault:a#", Fault::NoField(vault())),
-            ("vault:a#?x=1", Fault::NoField(vault())),
-            ("vault:a?x", Fault::BadParameter(vault())),
-            ("vault:a?x=1&", Fault::BadParameter(vault())),
-            ("vault:a?=1", Fault::BadParameter(vault())),
-            ("vault:a?x&y=1", Fault::BadParameter(vault())),
-            ("vault:a?x=1&x=2", Fault::TwiceParameter("x".into())),
-            ("x${vault:${Y}/a#b}", Fault::Nested(vault())),
-            ("vault:a${file:b}", Fault::Nested(vault())),
-            (
-                "${vualt:a#b}",
-                Fault::UnknownScheme("vualt".into(), "vault"),
-            ),
-        ] {
-            assert_eq!(shape(value), Err(want), "{value}");
-        }
-    }
-
-    #[test]
-    fn near_misses_are_suspicious() {
-        let suspicion = |value: &str| {
-            parse(value.as_bytes(), SCHEMES)
-                .ok()
-                .and_then(|t| t.suspicion)
-        };
-        assert_eq!(suspicion("vualt:a#b"), Some("vault"));
-        assert_eq!(suspicion("redis:a#b"), None);
-        assert_eq!(suspicion("vualt:a"), None);
-    }
-
-    #[test]
-    fn exact_references_keep_dollar_signs() {
-        let reference = parse_exact("vault:a${b}#c")
-            .and_then(Result::ok)
-            .map(|r| r.to_string());
-        assert_eq!(reference.as_deref(), Some("vault:a${b}#c"));
-        assert!(parse_exact("nothing").is_none());
     }
 }

@@ -1,7 +1,7 @@
 //! Everything that the kernel is given, prepared: after this nothing has to be allocated to search
 //! for the program and to start it.
 
-use std::ffi::{CStr, CString, OsStr};
+use std::ffi::{CStr, CString, OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
 use super::Program;
@@ -21,6 +21,8 @@ pub(super) struct Image<'a> {
     pub(super) path: Option<&'a [u8]>,
     /// The paths to try, in order.
     pub(super) candidates: Vec<CString>,
+    /// The words of the program as given.
+    pub(super) typed: &'a [OsString],
     /// argv, with the name that the program sees in front.
     pub(super) words: Vec<CString>,
     /// The environment, one `NAME=value` each.
@@ -46,6 +48,7 @@ impl<'a> Image<'a> {
             name,
             path,
             candidates: candidates(name.as_bytes(), path)?,
+            typed: &program.words,
             words,
             environment,
         })

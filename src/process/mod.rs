@@ -9,13 +9,12 @@
 //! - `image`: everything that allocates, made before: candidates of the search, words, bytes.
 //! - `exec`: the search of `execvp`, with the program's own `PATH`.
 //! - `binary`: what a program file asks for in its first bytes.
-//! - `refusal`: an errno, looked into and told to the person who has to mend it; `missing` and
-//!   `limits` are its two long answers.
+//! - `refusal`: an errno, looked into and told to the person who has to mend it; `missing` is
+//!   its longest answer.
 
 mod binary;
 mod exec;
 mod image;
-mod limits;
 mod missing;
 mod refusal;
 
@@ -42,7 +41,7 @@ pub fn exec(program: &Program, environment: &[&CStr], inherit: &[OwnedFd]) -> Fa
     }
 }
 
-/// Where [`exec`] finds the program in this environment, or why it cannot be run. Starts nothing.
+/// Where [`exec()`] finds the program in this environment, or why it cannot be run. Starts nothing.
 pub fn find(program: &Program, environment: &[&CStr]) -> Result<PathBuf, Failure> {
     let image = image::Image::new(program, environment)?;
     Ok(exec::find(&image)?)

@@ -13,7 +13,8 @@ use nix::unistd::{AccessFlags, eaccess, geteuid};
 use super::binary::{self, Kind};
 use super::exec::to_path;
 use super::image::{Image, SHELL};
-use super::{limits, missing};
+use super::missing;
+use crate::environment::limits::{self, Excess};
 use crate::failure::{Exit, Explain};
 use crate::files;
 
@@ -55,8 +56,8 @@ pub(super) enum Refusal {
     NotFound(OsString, String, Option<String>),
     /// It is there and cannot be run.
     CannotRun(PathBuf, Obstacle),
-    /// More bytes than the kernel takes: what is too large, what to do.
-    TooLarge(PathBuf, String, &'static str),
+    /// More bytes than the kernel takes.
+    TooLarge(PathBuf, Excess),
 }
 
 impl Explain for Refusal {
@@ -67,7 +68,7 @@ impl Explain for Refusal {
             Refusal::CannotRun(path, obstacle) => {
                 format!("{}: {}", path.display(), describe(obstacle))
             }
-            Refusal::TooLarge(path, what, _) => format!("{}: {what}", path.display()),
+            Refusal::TooLarge(path, excess) => format!("{}: {}", path.display(), excess.what()),
         }
     }
 
@@ -76,7 +77,7 @@ impl Explain for Refusal {
             Refusal::NulByte => None,
             Refusal::NotFound(_, _, hint) => hint.clone(),
             Refusal::CannotRun(path, obstacle) => cure(path, obstacle),
-            Refusal::TooLarge(_, _, hint) => Some((*hint).to_owned()),
+            Refusal::TooLarge(_, excess) => excess.hint(),
         }
     }
 
@@ -226,8 +227,10 @@ fn look(path: &Path, depth: u8) -> Option<Obstacle> {
 
 /// What `errno` means for the file at `path`.
 pub(super) fn explain(image: &Image, path: &Path, errno: Errno) -> Refusal {
-    if errno == Errno::E2BIG {
-        return limits::too_large(image, path);
+    if errno == Errno::E2BIG
+        && let Some(excess) = limits::measure(image.environment, image.typed)
+    {
+        return Refusal::TooLarge(path.to_owned(), excess);
     }
     let obstacle = match (errno, obstacle(path), binary::read(path)) {
         (_, Some(obstacle), _) => obstacle,

@@ -15,7 +15,7 @@ pub(crate) const ROW: Row = Row {
     settings: &[
         Setting {
             name: "SECRET_MANAGER_TYPE",
-            doc: "the store of bare keys and of the import: env, file, ...",
+            doc: "the store of bare keys and of the import, as in env or file",
             bootstrap: false,
         },
         Setting {

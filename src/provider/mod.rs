@@ -14,9 +14,11 @@ mod file;
 
 mod network;
 
+mod vault;
+
 use crate::clock::Deadline;
 use crate::failure::{Explain, Failure};
-use crate::format::json::{self, Json};
+use crate::format::json::{self, Json, NoField};
 use crate::format::naming::Policy;
 use crate::format::reference::Reference;
 use crate::report::Report;
@@ -25,7 +27,14 @@ use crate::secret::Secret;
 pub use network::Network;
 
 /// Every provider. The order is that of the help and of the search for a bare key.
-pub static PROVIDERS: &[Row] = &[aws::ROW, aws::PARAMETERS, file::ROW, env::ROW, exec::ROW];
+pub static PROVIDERS: &[Row] = &[
+    vault::ROW,
+    aws::ROW,
+    aws::PARAMETERS,
+    file::ROW,
+    env::ROW,
+    exec::ROW,
+];
 
 /// What the rest of envshim knows of a provider.
 pub struct Row {
@@ -202,7 +211,11 @@ pub(crate) fn pick(secret: Secret, field: Option<&str>) -> Result<Secret, Troubl
         return Ok(secret);
     };
     let json = document(&secret)?;
-    json::pick(&json, field).map_err(|fault| Trouble::Missing(fault.into()))
+    json::pick(&json, field).map_err(|fault| match fault {
+        // The secret is there and of another shape: that is a mistake, which no default mends.
+        NoField::Fieldless { .. } => Trouble::Failed(fault.into()),
+        NoField::Missing { .. } | NoField::Null { .. } => Trouble::Missing(fault.into()),
+    })
 }
 
 /// The fields of a secret that is a JSON object. A field that is `null` is not set.

@@ -2,8 +2,8 @@
 
 use crate::failure::{Explain, Failure, Failures};
 use crate::format::naming;
-use crate::format::reference;
-use crate::provider::{self, Answer, PROVIDERS, Trouble, Value};
+use crate::format::reference::{self, Reference};
+use crate::provider::{self, Answer, PROVIDERS, Row, Trouble, Value};
 use crate::resolve::plan::add;
 use crate::resolve::{Loaded, Place, Query, View, manner};
 use crate::secret::Secret;
@@ -22,11 +22,6 @@ pub(crate) struct Import {
 enum Fault {
     NotAReference,
     UnknownScheme(String),
-    Clash {
-        variable: String,
-        first: String,
-        second: String,
-    },
     Loader(String),
     Nothing,
 }
@@ -36,13 +31,6 @@ impl Explain for Fault {
         match self {
             Fault::NotAReference => "is not a reference".to_owned(),
             Fault::UnknownScheme(scheme) => format!("there is no provider `{scheme}`"),
-            Fault::Clash {
-                variable,
-                first,
-                second,
-            } => {
-                format!("`{first}` and `{second}` would both be the variable `{variable}`")
-            }
             Fault::Loader(name) => {
                 format!("`{name}` makes a program load other code, and is refused from an import")
             }
@@ -58,9 +46,6 @@ impl Explain for Fault {
                     Some(near) => format!("did you mean {near}:?"),
                     None => format!("it is one of {}", provider::schemes().join(", ")),
                 }
-            }
-            Fault::Clash { .. } => {
-                "rename one of them in the store, or set ENVSHIM_NAMES=keep".to_owned()
             }
             Fault::Loader(name) => {
                 format!("remove it from the store, or write it yourself: {name}=... in .vault")
@@ -80,30 +65,42 @@ pub(crate) fn plan(
     let mut texts = settings.import.clone();
     texts.extend(PROVIDERS.iter().flat_map(|row| (row.implied)(view)));
     let mut imports: Vec<Import> = Vec::new();
-    for text in texts {
-        let shown = format!("import {text}");
-        match one(&text, shown.clone(), settings, queries) {
+    for (n, text) in texts.iter().enumerate() {
+        let known = match read(text) {
+            // What is no reference may be anything, also a secret: only its place is told.
+            Err(failure) => Err(failure.at(&format!("import, item {}", n + 1))),
+            Ok((reference, row)) => {
+                let shown = format!("import {reference}");
+                one(reference, row, &shown, settings, queries).map_err(|failure| failure.at(&shown))
+            }
+        };
+        match known {
             Ok(import) if imports.iter().any(|known| known.query == import.query) => {}
             Ok(import) => imports.push(import),
-            Err(failure) => wrong.0.push(failure.at(&shown)),
+            Err(failure) => wrong.0.push(failure),
         }
     }
     imports
 }
 
+fn read(text: &str) -> Result<(Reference, &'static Row), Failure> {
+    let reference = reference::parse_exact(text).ok_or(Fault::NotAReference)??;
+    match provider::row(&reference.scheme) {
+        Some(row) => Ok((reference, row)),
+        None => Err(Fault::UnknownScheme(reference.scheme).into()),
+    }
+}
+
 fn one(
-    text: &str,
-    shown: String,
+    mut reference: Reference,
+    row: &Row,
+    shown: &str,
     settings: &Settings,
     queries: &mut Vec<Query>,
 ) -> Result<Import, Failure> {
-    let mut reference = reference::parse_exact(text).ok_or(Fault::NotAReference)??;
-    let Some(row) = provider::row(&reference.scheme) else {
-        return Err(Fault::UnknownScheme(reference.scheme).into());
-    };
     let manner = manner(&mut reference, true)?;
     Ok(Import {
-        shown,
+        shown: shown.to_owned(),
         scheme: row.scheme,
         query: add(
             queries,
@@ -179,8 +176,8 @@ fn variables(import: &Import, answer: Option<&Answer>) -> Result<Vec<Loaded>, Fa
         return Err(Fault::Nothing.into());
     }
     let mut wrong = Failures::default();
-    let mut origins: Vec<&str> = Vec::new();
     let mut loaded: Vec<Loaded> = Vec::new();
+    let mut origins: Vec<&str> = Vec::new();
     for (field, secret, version) in fields {
         let name = match naming::variable(field, import.policy, &import.prefix) {
             Ok(name) => name,
@@ -193,18 +190,6 @@ fn variables(import: &Import, answer: Option<&Answer>) -> Result<Vec<Loaded>, Fa
             wrong.0.push(Fault::Loader(name).into());
             continue;
         }
-        if let Some(at) = loaded.iter().position(|known| known.name == name) {
-            let first = origins.get(at).copied().unwrap_or_default().to_owned();
-            wrong.0.push(
-                Fault::Clash {
-                    variable: name,
-                    first,
-                    second: field.to_owned(),
-                }
-                .into(),
-            );
-            continue;
-        }
         origins.push(field);
         loaded.push(Loaded {
             name,
@@ -215,5 +200,10 @@ fn variables(import: &Import, answer: Option<&Answer>) -> Result<Vec<Loaded>, Fa
             as_file: false,
         });
     }
+    let names = loaded.iter().map(|variable| variable.name.as_str());
+    let pairs: Vec<(&str, &str)> = origins.into_iter().zip(names).collect();
+    wrong
+        .0
+        .extend(naming::clash(&pairs).into_iter().map(Failure::from));
     wrong.or(loaded)
 }

@@ -18,7 +18,7 @@ const MOST: usize = 128 << 10;
 
 enum Fault {
     Both(String),
-    NotThere(PathBuf),
+    NotThere(Option<PathBuf>),
     NoVariable(String),
 }
 
@@ -26,7 +26,8 @@ impl Explain for Fault {
     fn what(&self) -> String {
         match self {
             Fault::Both(name) => format!("{name} and {name}{SUFFIX} are both set"),
-            Fault::NotThere(path) => format!("{}: there is no such file", path.display()),
+            Fault::NotThere(Some(path)) => format!("{}: there is no such file", path.display()),
+            Fault::NotThere(None) => "its value is not the path of a file".to_owned(),
             Fault::NoVariable(name) => format!("--file-env {name}: {name}{SUFFIX} is not set"),
         }
     }
@@ -34,7 +35,8 @@ impl Explain for Fault {
     fn hint(&self) -> Option<String> {
         Some(match self {
             Fault::Both(name) => format!("unset one of them: env -u {name}"),
-            Fault::NotThere(_) => "mount the secret, or correct the path".to_owned(),
+            Fault::NotThere(Some(_)) => "mount the secret, or correct the path".to_owned(),
+            Fault::NotThere(None) => "write the full path, as in /run/secrets/...".to_owned(),
             Fault::NoVariable(name) => {
                 format!("set {name}{SUFFIX}=/run/secrets/..., or take {name} out of --file-env")
             }
@@ -89,7 +91,11 @@ fn one(settings: &Settings, name: &str) -> Result<Option<Loaded>, Failure> {
     let found = files::read(&path, MOST, Accept::Regular)
         .map_err(|fault| Failure::from(fault).at(&variable))?;
     let bytes = found
-        .ok_or_else(|| Failure::from(Fault::NotThere(path)).at(&variable))?
+        .ok_or_else(|| {
+            // What is no path may well be the secret itself.
+            let path = Some(path).filter(|path| path.is_absolute());
+            Failure::from(Fault::NotThere(path)).at(&variable)
+        })?
         .bytes;
     let text = bytes.expose().strip_suffix(b"\n").unwrap_or(bytes.expose());
     Ok(Some(Loaded {

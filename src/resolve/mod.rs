@@ -23,7 +23,7 @@ use crate::provider::{self, Answer, Found, Lookup, Network, PROVIDERS, Trouble, 
 use crate::report::Report;
 use crate::secret::Secret;
 use crate::settings::{Inherited, Settings};
-use crate::source::document::Document;
+use crate::source::document::{Document, Entry};
 use crate::source::{Choice, Kind};
 
 pub use plan::SETTING;
@@ -74,7 +74,7 @@ pub struct Resolved {
     pub loaded: Vec<Loaded>,
     /// Inherited variables whose value was resolved: they count as set by the user.
     pub rewritten: Vec<Loaded>,
-    /// Inherited variables that have served (`NAME_FILE`).
+    /// Inherited variables that have served: `NAME_FILE`, references to what may be missing and is.
     pub served: Vec<String>,
     /// Variables that say to programs which store has answered.
     pub markers: Vec<&'static str>,
@@ -167,7 +167,13 @@ pub fn resolve(
     };
     let mut wrong = Failures::default();
 
-    let (served, mut rewritten) = inherited::from_files(settings, &mut wrong);
+    let (mut served, mut rewritten) = inherited::from_files(settings, &mut wrong);
+    // Names are looked up by it, so it is needed before the entries are planned.
+    let overrides = |entry: &&Entry| entry.name == "ENVSHIM_OVERRIDE" && choice.kind != Kind::Dump;
+    if let Some(text) = entries.iter().rfind(overrides).and_then(Entry::text) {
+        // What is wrong with it is told with the other settings.
+        settings.adopt("ENVSHIM_OVERRIDE", text).ok();
+    }
     let mut plan = Plan::of(entries, &choice, settings, &rewritten, &mut wrong);
     let (file, known) = plan.settle_settings(settings, load, &mut wrong);
     if settings.resolve_env {
@@ -193,13 +199,14 @@ pub fn resolve(
     }
     let markers = markers(&plan.queries, &answers);
     let mut loaded = import::collect(imports, &answers, &mut wrong);
-    let (entries, inherited) = plan.join(&answers, &mut wrong);
+    let (entries, inherited, unset) = plan.join(&answers, &mut wrong);
     // An entry wins over an import.
     if !loaded.is_empty() {
         loaded.retain(|imported| !entries.iter().any(|entry| entry.name == imported.name));
     }
     loaded.extend(entries);
     rewritten.extend(inherited);
+    served.extend(unset);
     wrong.or(Resolved {
         choice,
         loaded,

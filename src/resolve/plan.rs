@@ -3,15 +3,22 @@
 //! Names are looked up as python-dotenv does it: an inherited variable first (with `--override` the
 //! file first), then the nearest entry above, then the default.
 
-use crate::failure::{Explain, Failure, Failures};
+use crate::failure::{Failure, Failures};
 use crate::format::reference::{self, Draft, Part, Template, Variable};
-use crate::provider::{self, Answer};
-use crate::resolve::ask::{Load, ask};
-use crate::resolve::{Fault, Loaded, Manner, Place, Query, View, is_setting, manner};
-use crate::secret::{Secret, SecretBuffer};
+use crate::provider::{self};
+use crate::resolve::{Fault, Loaded, Manner, Place, Query, is_setting, manner};
+use crate::secret::Secret;
 use crate::settings::{Inherited, Settings};
 use crate::source::document::Entry;
 use crate::source::{Choice, Kind};
+
+mod join;
+
+mod settle;
+
+mod misplaced;
+
+use misplaced::Misplaced;
 
 /// A part of a value that is known, or known how to get.
 enum Piece {
@@ -46,40 +53,6 @@ pub(crate) struct Plan {
     file: String,
     slots: Vec<Slot>,
     pub(crate) queries: Vec<Query>,
-}
-
-/// What is wrong with an entry beside its grammar.
-enum Misplaced {
-    Depends(String),
-    NotText(String),
-    SettingNeedsStore(&'static str),
-}
-
-impl Explain for Misplaced {
-    fn what(&self) -> String {
-        match self {
-            Misplaced::Depends(name) => {
-                format!("the reference depends on `{name}`, which is fetched itself")
-            }
-            Misplaced::NotText(name) => {
-                format!("`{name}` is not UTF-8, and cannot be a part of a reference")
-            }
-            Misplaced::SettingNeedsStore(title) => {
-                format!("a setting cannot come from {title}, which needs settings itself")
-            }
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        Some(match self {
-            Misplaced::Depends(_) | Misplaced::NotText(_) => {
-                "write that part out, or take it from the environment".to_owned()
-            }
-            Misplaced::SettingNeedsStore(_) => {
-                "take it from file:, env: or exec:, or set it in the environment".to_owned()
-            }
-        })
-    }
 }
 
 impl Plan {
@@ -179,256 +152,6 @@ impl Plan {
             }
             self.slots.push(slot);
         }
-    }
-
-    /// Answers the entries that are settings, and hands `ENVSHIM_` ones to the settings. Returns
-    /// the others, for the providers, and the answers that were needed.
-    pub(crate) fn settle_settings(
-        &self,
-        settings: &mut Settings,
-        load: Load<'_>,
-        wrong: &mut Failures,
-    ) -> (Vec<(String, Secret)>, Vec<Option<Answer>>) {
-        if !self.slots.iter().any(|slot| slot.role == Role::Setting) {
-            return (Vec::new(), Vec::new());
-        }
-        let mut values = self.settings_known_by(&[], &mut Failures::default());
-        let needed = self.queries_of_settings();
-        let mut answers = Vec::new();
-        if !needed.is_empty() {
-            let view = View {
-                inherited: &settings.inherited,
-                file: self.named(values),
-            };
-            answers = ask(&self.queries, |at| needed.contains(&at), &view, load);
-            values = self.settings_known_by(&answers, wrong);
-        }
-        let (own, others): (Vec<_>, Vec<_>) = self
-            .named(values)
-            .into_iter()
-            .partition(|(name, _)| name.starts_with("ENVSHIM_"));
-        for (name, value) in own {
-            if let Err(misset) = settings.adopt(&name, value.expose()) {
-                let slot = self.slots.iter().rfind(|slot| slot.name == name);
-                let place = slot.map_or(String::new(), |slot| slot.place.shown(&self.file));
-                wrong.0.push(Failure::from(misset).at(&place));
-            }
-        }
-        (others, answers)
-    }
-
-    /// The values of all slots, as far as these answers give them.
-    fn settings_known_by(
-        &self,
-        answers: &[Option<Answer>],
-        wrong: &mut Failures,
-    ) -> Vec<Option<Secret>> {
-        let mut values: Vec<Option<Secret>> = Vec::with_capacity(self.slots.len());
-        for slot in &self.slots {
-            let value = self.value_where_known(slot, &values, answers, wrong);
-            values.push(value);
-        }
-        values
-    }
-
-    /// The settings among these values, by name; the last one of a name counts.
-    fn named(&self, values: Vec<Option<Secret>>) -> Vec<(String, Secret)> {
-        let mut named: Vec<(String, Secret)> = Vec::new();
-        for (slot, value) in self.slots.iter().zip(values) {
-            if slot.role == Role::Setting
-                && let Some(value) = value
-            {
-                named.retain(|(name, _)| *name != slot.name);
-                named.push((slot.name.clone(), value));
-            }
-        }
-        named
-    }
-
-    fn queries_of_settings(&self) -> Vec<usize> {
-        let mut needed = Vec::new();
-        for slot in self.slots.iter().filter(|slot| slot.role == Role::Setting) {
-            for piece in slot.pieces.iter().flatten() {
-                if let Piece::Answer { query, .. } = piece
-                    && !needed.contains(query)
-                {
-                    needed.push(*query);
-                }
-            }
-        }
-        needed
-    }
-
-    /// The value of a slot from settings' answers alone; none where it needs others.
-    fn value_where_known(
-        &self,
-        slot: &Slot,
-        values: &[Option<Secret>],
-        answers: &[Option<Answer>],
-        wrong: &mut Failures,
-    ) -> Option<Secret> {
-        let mut whole = SecretBuffer::default();
-        for piece in slot.pieces.as_ref()? {
-            match piece {
-                Piece::Text(text) => whole.push(text.expose()),
-                Piece::Copy(other) => whole.push(values.get(*other)?.as_ref()?.expose()),
-                Piece::Answer { query, manner } => match manner
-                    .apply(answers.get(*query)?.as_ref()?)
-                {
-                    Ok(Some((secret, _))) => whole.push(secret.expose()),
-                    Ok(None) => return None,
-                    Err(failure) if slot.role == Role::Setting => {
-                        wrong
-                            .0
-                            .push(failure.at(&self.address(&slot.name, &slot.place, *query)));
-                        return None;
-                    }
-                    Err(_) => return None,
-                },
-            }
-        }
-        Some(whole.finish())
-    }
-
-    /// Joins the pieces: entries for the program, and rewritten inherited variables. One of each
-    /// name, the last; the others live only where a later entry copies them.
-    pub(crate) fn join(
-        mut self,
-        answers: &[Option<Answer>],
-        wrong: &mut Failures,
-    ) -> (Vec<Loaded>, Vec<Loaded>) {
-        let mut collected = Collected::default();
-        let (entries_of_file, replaced) = (self.slots.len(), self.replaced());
-        let mut copied = vec![false; entries_of_file];
-        for piece in self
-            .slots
-            .iter()
-            .flat_map(|slot| slot.pieces.iter().flatten())
-        {
-            if let Piece::Copy(at) = piece
-                && let Some(copied) = copied.get_mut(*at)
-            {
-                *copied = true;
-            }
-        }
-        let mut values: Vec<Option<Secret>> = Vec::with_capacity(entries_of_file);
-        let (mut entries, mut inherited) = (Vec::with_capacity(entries_of_file), Vec::new());
-        let slots = std::mem::take(&mut self.slots);
-        for ((slot, replaced), copied) in slots.into_iter().zip(replaced).zip(copied) {
-            if replaced && !copied {
-                values.push(None);
-                continue;
-            }
-            let role = slot.role;
-            let made = self.made(slot, &values, answers, &mut collected);
-            values.push(
-                made.as_ref()
-                    .filter(|_| copied)
-                    .map(|made| made.value.duplicate()),
-            );
-            let Some(made) = made.filter(|_| !replaced) else {
-                continue;
-            };
-            match role {
-                Role::Inherited => inherited.push(made),
-                Role::Entry => entries.push(made),
-                // A setting that `--pass` names goes to the program as well; `environment` decides.
-                Role::Setting => entries.push(Loaded {
-                    provider: SETTING,
-                    ..made
-                }),
-            }
-        }
-        wrong.0.extend(collected.finish());
-        (entries, inherited)
-    }
-
-    /// Which slots a later one of the same name and kind replaces.
-    fn replaced(&self) -> Vec<bool> {
-        let mut order: Vec<usize> = (0..self.slots.len()).collect();
-        let key = |at: &usize| {
-            self.slots
-                .get(*at)
-                .map(|slot| (slot.name.as_str(), slot.role == Role::Inherited))
-        };
-        order.sort_by(|a, b| key(a).cmp(&key(b)));
-        let mut replaced = vec![false; self.slots.len()];
-        for (earlier, later) in order.iter().zip(order.iter().skip(1)) {
-            if key(earlier) == key(later)
-                && let Some(replaced) = replaced.get_mut(*earlier)
-            {
-                *replaced = true;
-            }
-        }
-        replaced
-    }
-
-    fn made(
-        &self,
-        slot: Slot,
-        values: &[Option<Secret>],
-        answers: &[Option<Answer>],
-        collected: &mut Collected,
-    ) -> Option<Loaded> {
-        let Slot {
-            name,
-            place,
-            pieces,
-            as_file,
-            ..
-        } = slot;
-        let mut pieces = pieces?;
-        let mut provider = "text";
-        let mut version = None;
-        let value = if let [Piece::Text(_)] = pieces.as_slice()
-            && let Some(Piece::Text(text)) = pieces.pop()
-        {
-            text
-        } else {
-            let single = pieces.len() == 1;
-            let mut whole = SecretBuffer::default();
-            for piece in pieces {
-                match piece {
-                    Piece::Text(text) => whole.push(text.expose()),
-                    Piece::Copy(other) => {
-                        if let Some(Some(value)) = values.get(other) {
-                            whole.push(value.expose());
-                        }
-                    }
-                    Piece::Answer { query, manner } => {
-                        provider = self.scheme(query);
-                        match manner.apply(answers.get(query)?.as_ref()?) {
-                            Ok(Some((secret, found))) => {
-                                version = found;
-                                whole.push(secret.expose());
-                            }
-                            // Optional and missing: the whole variable stays unset.
-                            Ok(None) if single => return None,
-                            Ok(None) => {}
-                            Err(failure) => {
-                                collected.add(self.address(&name, &place, query), &name, failure);
-                                return None;
-                            }
-                        }
-                    }
-                }
-            }
-            whole.finish()
-        };
-        Some(Loaded {
-            name,
-            value,
-            place,
-            provider,
-            version,
-            as_file,
-        })
-    }
-
-    fn scheme(&self, query: usize) -> &'static str {
-        let query = self.queries.get(query);
-        let row = query.and_then(|query| provider::row(&query.reference.scheme));
-        row.map_or("text", |row| row.scheme)
     }
 
     fn address(&self, name: &str, place: &Place, query: usize) -> String {
@@ -587,28 +310,4 @@ pub(crate) fn add(queries: &mut Vec<Query>, query: Query) -> usize {
     }
     queries.push(query);
     queries.len() - 1
-}
-
-/// Failures of which many are the same: a store that is down is reported once, with the variables
-/// that wanted it.
-#[derive(Default)]
-struct Collected(Vec<(Failure, String, Vec<String>)>);
-
-impl Collected {
-    fn add(&mut self, address: String, name: &str, failure: Failure) {
-        match self.0.iter_mut().find(|(known, ..)| *known == failure) {
-            Some((_, _, others)) => others.push(name.to_owned()),
-            None => self.0.push((failure, address, Vec::new())),
-        }
-    }
-
-    fn finish(self) -> impl Iterator<Item = Failure> {
-        self.0
-            .into_iter()
-            .map(|(failure, address, others)| match others.len() {
-                0 => failure.at(&address),
-                1..=5 => failure.at(&format!("{address} (also {})", others.join(", "))),
-                n => failure.at(&format!("{address} (and {n} more)")),
-            })
-    }
 }

@@ -15,11 +15,13 @@ enum Fault {
     NotThere(PathBuf),
     NotPlain(PathBuf),
     Remains(PathBuf, nix::errno::Errno),
+    Changed(PathBuf),
 }
 
 impl Explain for Fault {
     fn what(&self) -> String {
         match self {
+            Fault::Changed(path) => format!("{}: was changed while it was sealed", path.display()),
             Fault::NotThere(path) => format!("{}: there is no such file", path.display()),
             Fault::NotPlain(path) => format!("{}: is sealed already", path.display()),
             Fault::Remains(path, errno) => {
@@ -34,6 +36,9 @@ impl Explain for Fault {
 
     fn hint(&self) -> Option<String> {
         Some(match self {
+            Fault::Changed(path) => {
+                format!("it is kept; seal it again: envshim seal {}", path.display())
+            }
             Fault::NotThere(_) => "name the file, or its folder with --dir".to_owned(),
             Fault::NotPlain(_) => "name the plain file: envshim seal .vault".to_owned(),
             Fault::Remains(path, _) => {
@@ -66,7 +71,8 @@ pub(super) fn seal(settings: &Settings, report: &Report) -> Ended {
         &settings.credentials,
         settings.fresh,
     )?;
-    source::heed(sealed.notes, settings.strict, report)?;
+    // It is sealed by now: a warning, also with --strict.
+    source::heed(sealed.notes, false, report)?;
     let kinds: Vec<String> = sealed.opens.iter().map(ToString::to_string).collect();
     let done = if sealed.unchanged {
         "is up to date"
@@ -79,6 +85,10 @@ pub(super) fn seal(settings: &Settings, report: &Report) -> Ended {
         kinds.join(", ")
     ));
     if settings.remove_plain {
+        // An edit made meanwhile is in no sealed file.
+        if content(&plain_path)?.bytes.expose() != plain.expose() {
+            return Err(Fault::Changed(plain_path).into());
+        }
         std::fs::remove_file(&plain_path).map_err(|error| {
             let errno = nix::errno::Errno::from_raw(error.raw_os_error().unwrap_or(0));
             Failure::from(Fault::Remains(plain_path.clone(), errno))
@@ -104,13 +114,17 @@ pub(super) fn open(settings: &Settings, report: &Report) -> Ended {
     Ok(None)
 }
 
-/// Prints a new key.
-pub(super) fn keygen(report: &Report) -> Ended {
+/// Makes a new key: prints it, or writes a new file that nobody else can read.
+pub(super) fn keygen(settings: &Settings, report: &Report) -> Ended {
     let (text, id) = sealed::keygen()?;
-    report.product(text.expose())?;
-    report.info(&format!(
-        "this is key {id}; keep it in a file of its own: envshim keygen > vault.key"
-    ));
+    let Some(path) = settings.words.first().map(PathBuf::from) else {
+        report.product(text.expose())?;
+        report.info(&format!("this is key {id}; to keep it in a file that only you can read: envshim keygen vault.key"));
+        return Ok(None);
+    };
+    files::create(&path, text.expose(), 0o600).map_err(Failure::from)?;
+    let path = path.display();
+    report.info(&format!("`{path}` holds key {id}; keep it out of the repository, and seal with it: envshim seal --key-file {path}"));
     Ok(None)
 }
 

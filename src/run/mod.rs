@@ -12,8 +12,8 @@ use crate::failure::{Exit, Explain, Failure, Failures};
 use crate::process::{self, Program};
 use crate::provider;
 use crate::report::Report;
-use crate::resolve::{self, Resolved};
-use crate::settings::{Inherited, Settings};
+use crate::resolve::{self, Loaded, Resolved};
+use crate::settings::{self, Inherited, Misset, Settings};
 use crate::source::{self, Kind, document, dump};
 use crate::sys;
 
@@ -21,9 +21,10 @@ use crate::sys;
 pub fn run(words: Vec<OsString>) -> u8 {
     sys::harden();
     let words = words.into_iter().skip(1).collect();
-    let plain = Report::new(None, false);
+    let inherited = Inherited::of_this_process();
+    let plain = Report::new(None, settings::logs_json(&inherited));
     let exit = match cli::read(words) {
-        Ok(invocation) => obey(invocation, plain),
+        Ok(invocation) => obey(invocation, inherited, plain),
         Err(misuse) => Err(misuse.into()),
     };
     match exit {
@@ -36,7 +37,7 @@ pub fn run(words: Vec<OsString>) -> u8 {
 /// What is left to say when a command has ended: nothing, or a status whose reasons are told.
 type Ended = Result<Option<Exit>, Failures>;
 
-fn obey(invocation: Invocation, plain: Report) -> Ended {
+fn obey(invocation: Invocation, inherited: Inherited, plain: Report) -> Ended {
     match invocation.command {
         Command::Help => {
             let topic = invocation.words.first().map(|word| word.to_string_lossy());
@@ -51,21 +52,19 @@ fn obey(invocation: Invocation, plain: Report) -> Ended {
         }
         _ => {}
     }
-    let (mut settings, understood) = Settings::settle(invocation, Inherited::of_this_process());
+    let (mut settings, understood) = Settings::settle(invocation, inherited);
     let report = Report::new(settings.log, settings.log_json);
     let ended = understood.and_then(|unknown| {
         for name in unknown {
-            report.warn(
-                &format!("{name} is not a setting of envshim"),
-                Some("envshim help options lists them"),
-            );
+            let misset = Misset::Unknown(name);
+            report.warn(&misset.what(), misset.hint().as_deref());
         }
         match settings.command {
             Command::Check => check::check(&mut settings, &report),
             Command::Dump => write_dump(&mut settings, &report),
             Command::Seal => files::seal(&settings, &report),
             Command::Open => files::open(&settings, &report),
-            Command::Keygen => files::keygen(&report),
+            Command::Keygen => files::keygen(&settings, &report),
             Command::Run | Command::Help | Command::Version => Err(start(&mut settings, &report)),
         }
     });
@@ -98,7 +97,7 @@ fn prepare(settings: &mut Settings, report: &Report) -> Result<Environment, Fail
     {
         save(&resolved, report)?;
     }
-    let count = resolved.loaded.len();
+    let count = for_the_program(&resolved).count();
     let (file, reason) = (resolved.choice.file.clone(), resolved.choice.reason.clone());
     let environment = Environment::build(resolved, settings, report)?;
     match count {
@@ -131,18 +130,23 @@ fn load(settings: &mut Settings, report: &Report) -> Result<Resolved, Failures> 
 fn write_dump(settings: &mut Settings, report: &Report) -> Ended {
     settings.reload = true;
     let resolved = load(settings, report)?;
-    if resolved.loaded.is_empty() {
+    if for_the_program(&resolved).next().is_none() {
         return Err(NothingToDump(resolved.choice.reason).into());
     }
     save(&resolved, report)?;
     Ok(None)
 }
 
-fn save(resolved: &Resolved, report: &Report) -> Result<(), Failure> {
-    let variables = resolved
+/// What was loaded, without the settings among it.
+fn for_the_program(resolved: &Resolved) -> impl Iterator<Item = &Loaded> {
+    resolved
         .loaded
         .iter()
         .filter(|variable| variable.provider != resolve::SETTING)
+}
+
+fn save(resolved: &Resolved, report: &Report) -> Result<(), Failure> {
+    let variables = for_the_program(resolved)
         .map(|variable| (variable.name.as_str(), &variable.value, variable.as_file));
     let (path, differences) = dump::write(&resolved.choice.folder, variables)?;
     report.info(&format!("wrote `{}`", path.display()));
@@ -173,6 +177,9 @@ impl Explain for NoTopic {
     }
     fn hint(&self) -> Option<String> {
         let names: Vec<&str> = cli::COMMANDS.iter().map(|row| row.name).collect();
-        Some(format!("there is help for options, {}", names.join(", ")))
+        Some(format!(
+            "there is help for options, references, {}",
+            names.join(", ")
+        ))
     }
 }

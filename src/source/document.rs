@@ -2,8 +2,9 @@
 
 use crate::failure::{Explain, Failure, Failures};
 use crate::format::dotenv;
-use crate::format::reference::{self, Template};
+use crate::format::reference::{self, Part, Template};
 use crate::report::Report;
+use crate::settings::IMPORT;
 use crate::source::{Choice, Kind};
 
 /// A line of a document.
@@ -16,6 +17,16 @@ pub struct Entry {
     pub line: u32,
     /// It becomes a memory file.
     pub as_file: bool,
+}
+
+impl Entry {
+    /// Its value, where that is text and nothing else.
+    pub(crate) fn text(&self) -> Option<&[u8]> {
+        match self.value.as_ref()?.parts.as_slice() {
+            [Part::Text(text)] => Some(text.expose()),
+            _ => None,
+        }
+    }
 }
 
 /// The entries of a source.
@@ -65,7 +76,8 @@ pub fn read(
         let value = match binding.value {
             None => None,
             Some(value) if literal => Some(Template::literal(value)),
-            Some(value) if choice.kind == Kind::Dump => {
+            // An import is a list of references, and stays one.
+            Some(value) if choice.kind == Kind::Dump || binding.name == IMPORT => {
                 Some(reference::parse_plain(value.expose()))
             }
             Some(value) => match reference::parse(value.expose(), schemes) {
@@ -91,7 +103,7 @@ pub fn read(
             name: binding.name,
             value,
             line: binding.line,
-            as_file: false,
+            as_file: binding.as_file,
         });
     }
     if wrong.0.is_empty() && entries.iter().all(|entry| entry.value.is_none()) {

@@ -19,7 +19,7 @@ pub fn write<'a>(
     } else {
         folder.join(DUMP)
     };
-    let (text, differences) = dotenv::write(variables.map(|(name, value, _)| (name, value)));
+    let (text, differences) = dotenv::write(variables);
     files::replace(&path, text.expose(), 0o600)?;
     Ok((path, differences))
 }

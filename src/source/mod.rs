@@ -219,15 +219,15 @@ pub fn choose(
             "there is no file, but the environment says where the secrets are",
         ));
     }
-    if explicit && !home().is_dir() {
-        return Err(Fault::NoFolder(home()).into());
-    }
     if settings.optional {
         return Ok(Choice::without_file(
             Kind::Nothing,
             home(),
             "there is no source, and --optional allows that",
         ));
+    }
+    if explicit && !home().is_dir() {
+        return Err(Fault::NoFolder(home()).into());
     }
     // `env.dump` is an old spelling; naming it would only confuse.
     looked.retain(|path| !path.ends_with(TABLE[1].0));

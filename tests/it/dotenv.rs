@@ -104,7 +104,11 @@ fn python_dotenv_reads_our_dumps() {
     let (mut paths, mut dumps) = (Vec::new(), Vec::new());
     for n in 0..DUMPS {
         let variables = variables(&mut random, VALUES);
-        let (text, differences) = write(variables.iter().map(|(name, value)| (&**name, value)));
+        let (text, differences) = write(
+            variables
+                .iter()
+                .map(|(name, value)| (&**name, value, false)),
+        );
         assert!(is_literal(text.expose()));
         let path = folder.write(&format!("{n}.env"), text.expose());
         paths.push(path.into_os_string().into_encoded_bytes());
@@ -141,7 +145,11 @@ fn sh_reads_our_dumps() {
     let (mut exact, mut listed) = (0, 0);
     for _ in 0..20 {
         let variables = variables(&mut random, 40);
-        let (text, differences) = write(variables.iter().map(|(name, value)| (&**name, value)));
+        let (text, differences) = write(
+            variables
+                .iter()
+                .map(|(name, value)| (&**name, value, false)),
+        );
         let folder = house::Folder::new();
         let seen = source(&folder.write(".env.dump", text.expose()));
         for (name, value) in &variables {
@@ -190,7 +198,11 @@ fn sh_runs_nothing_in_a_dump() {
     ] {
         variables.push((name, Secret::new(b"1".to_vec())));
     }
-    let (text, _) = write(variables.iter().map(|(name, value)| (&**name, value)));
+    let (text, _) = write(
+        variables
+            .iter()
+            .map(|(name, value)| (&**name, value, false)),
+    );
     source(&folder.write(".env.dump", text.expose()));
     assert!(!trap.exists(), "a dump ran a command");
 }

@@ -11,7 +11,21 @@
 
 mod house;
 
+mod bad_input;
+
+mod command_line;
+
+mod django;
+
+mod docker;
+
 mod dotenv;
+
+mod dump;
+
+mod entries;
+
+mod environment;
 
 mod exit_status;
 
@@ -19,10 +33,18 @@ mod http;
 
 mod json;
 
+mod leaks;
+
+mod precedence;
+
 mod prompts;
+
+mod providers;
 
 mod sealed;
 
 mod signals;
+
+mod static_binary;
 
 mod transparency;

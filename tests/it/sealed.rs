@@ -67,6 +67,25 @@ fn again(folder: Folder, words: &str) -> Shim {
     shim
 }
 
+#[test]
+fn a_password_can_be_piped_in() {
+    let folder = Shim::new()
+        .file(".vault", PLAIN)
+        .args("seal --password-file /dev/stdin --remove-plain")
+        .stdin("open sesame\n")
+        .run()
+        .ok()
+        .folder;
+    let open = |folder, password: &str| {
+        again(folder, "open --password-file /dev/stdin")
+            .stdin(password)
+            .run()
+    };
+    let opened = open(folder, "open sesame").ok();
+    assert_eq!(opened.out, PLAIN);
+    open(opened.folder, "open barley").exits(125).hides(CANARY);
+}
+
 fn names(folder: &Folder) -> Vec<String> {
     let entries = std::fs::read_dir(folder.path()).expect("a folder");
     let mut names: Vec<String> = entries

@@ -3,7 +3,7 @@
 
 use super::decode::{Quoted, from_base64, unescape, unmark};
 use super::fault::{Fault, Kind};
-use super::{BASE64, GUARD, HEADER, HEADER_ANY, space};
+use super::{BASE64, FILE, GUARD, HEADER, HEADER_ANY, space};
 use crate::secret::Secret;
 
 /// A line that names a variable.
@@ -17,6 +17,8 @@ pub struct Binding {
     pub line: u32,
     /// Its column in characters, from 1; after the quote, if there is one.
     pub column: u32,
+    /// A dump says that it is the content of a memory file.
+    pub as_file: bool,
 }
 
 /// The byte order mark, which some editors put in front.
@@ -81,12 +83,12 @@ fn undecodable(text: &[u8]) -> Vec<Fault> {
     faults
 }
 
-fn fault((line, column): (u32, u32), kind: Kind) -> Fault {
+pub(super) fn fault((line, column): (u32, u32), kind: Kind) -> Fault {
     Fault { line, column, kind }
 }
 
 /// How many characters begin in `text`.
-fn characters(text: &[u8]) -> u32 {
+pub(super) fn characters(text: &[u8]) -> u32 {
     let count = text.iter().filter(|&&byte| byte & 0xc0 != 0x80).count();
     u32::try_from(count).unwrap_or(u32::MAX)
 }
@@ -99,11 +101,11 @@ fn text(bytes: &[u8]) -> String {
     }
 }
 
-struct Reader<'a> {
-    text: &'a [u8],
-    at: usize,
-    line: u32,
-    line_start: usize,
+pub(super) struct Reader<'a> {
+    pub(super) text: &'a [u8],
+    pub(super) at: usize,
+    pub(super) line: u32,
+    pub(super) line_start: usize,
     literal: bool,
     bindings: Vec<Binding>,
 }
@@ -147,8 +149,13 @@ impl<'a> Reader<'a> {
 
     /// `export NAME = value # comment`, or a comment; leaves the reader before the line end.
     fn statement(&mut self) -> Result<(), Fault> {
-        if self.literal && self.at == self.line_start && self.rest().starts_with(BASE64) {
-            return self.base64();
+        if self.literal && self.at == self.line_start {
+            for (mark, as_file) in [(BASE64, false), (FILE, true)] {
+                if self.rest().starts_with(mark) {
+                    self.at += mark.len();
+                    return self.base64(as_file);
+                }
+            }
         }
         let export = self.export();
         if self.peek() == Some(b'#') {
@@ -199,6 +206,7 @@ impl<'a> Reader<'a> {
             value,
             line,
             column,
+            as_file: false,
         });
     }
 
@@ -294,10 +302,9 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A value of a dump that is not text: `#envshim:base64 NAME=...`, or `=name=...` with both
-    /// sides encoded where the name has a line end.
-    fn base64(&mut self) -> Result<(), Fault> {
-        self.at += BASE64.len();
+    /// A value of a dump that only we read: `#envshim:base64 NAME=...`, or `=name=...` with both
+    /// sides encoded where the name has a line end. The reader stands behind the mark.
+    fn base64(&mut self, as_file: bool) -> Result<(), Fault> {
         let mut place = self.place();
         let wrong = |place| fault(place, Kind::NotBase64);
         let line = self.rest_of_line();
@@ -318,80 +325,9 @@ impl<'a> Reader<'a> {
         let name = text(name);
         let value = from_base64(&value[1..]).ok_or_else(|| wrong(place))?;
         self.bind(name, Some(value), place);
+        if let Some(binding) = self.bindings.last_mut() {
+            binding.as_file = as_file;
+        }
         Ok(())
-    }
-
-    /// Passes white space up to the line end, and says how much it was.
-    fn blanks(&mut self) -> usize {
-        let from = self.at;
-        while !self.ends() {
-            match space::leading(self.rest()) {
-                0 => break,
-                length => self.at += length,
-            }
-        }
-        self.at - from
-    }
-
-    /// Passes white space and a comment.
-    fn comment(&mut self) {
-        self.blanks();
-        if self.peek() == Some(b'#') {
-            self.rest_of_line();
-        }
-    }
-
-    /// Passes what is left of the line, but not its end.
-    fn rest_of_line(&mut self) -> &'a [u8] {
-        let rest = &self.text[self.at..];
-        let length = rest.iter().position(|byte| matches!(byte, b'\r' | b'\n'));
-        let line = &rest[..length.unwrap_or(rest.len())];
-        self.at += line.len();
-        line
-    }
-
-    /// Passes one line end.
-    fn newline(&mut self) -> bool {
-        self.at += match self.rest() {
-            [b'\r', b'\n', ..] => 2,
-            [b'\r' | b'\n', ..] => 1,
-            _ => return false,
-        };
-        self.line += 1;
-        self.line_start = self.at;
-        true
-    }
-
-    /// Goes on to an offset, counting lines.
-    fn pass(&mut self, to: usize) {
-        while self.at < to {
-            self.rest_of_line();
-            if self.at >= to {
-                self.at = to;
-                return;
-            }
-            self.newline();
-        }
-    }
-
-    fn ends(&self) -> bool {
-        matches!(self.peek(), None | Some(b'\r' | b'\n'))
-    }
-
-    fn peek(&self) -> Option<u8> {
-        self.text.get(self.at).copied()
-    }
-
-    fn rest(&self) -> &'a [u8] {
-        &self.text[self.at..]
-    }
-
-    fn place(&self) -> (u32, u32) {
-        let before = &self.text[self.line_start..self.at];
-        (self.line, characters(before) + 1)
-    }
-
-    fn fault(&self, kind: Kind) -> Fault {
-        fault(self.place(), kind)
     }
 }

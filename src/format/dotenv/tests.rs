@@ -130,7 +130,7 @@ fn dump(variables: &[(&str, &[u8])]) -> (String, Vec<Difference>) {
     let secrets: Vec<(&str, Secret)> = (variables.iter())
         .map(|(name, value)| (*name, Secret::new(value.to_vec())))
         .collect();
-    let (text, differences) = write(secrets.iter().map(|(name, value)| (*name, value)));
+    let (text, differences) = write(secrets.iter().map(|(name, value)| (*name, value, false)));
     let text = String::from_utf8(text.expose().to_vec()).unwrap();
     (text, differences)
 }
@@ -184,6 +184,23 @@ a:b='1'
     assert_eq!(differences[1].of(Other::Python), None);
 }
 
+#[test]
+fn a_memory_file_is_for_envshim_alone() {
+    let key = Secret::new(b"-----KEY\n".to_vec());
+    let (text, differences) = write([("TLS", &key, true)].into_iter());
+    let text = text.expose();
+    assert!(text.ends_with(b"\n#envshim:file TLS=LS0tLS1LRVkK\n"));
+    let bindings = read(text).unwrap();
+    assert_eq!(bindings.len(), 1);
+    assert!(bindings[0].as_file);
+    assert_eq!(
+        differences[0].line(),
+        "`TLS`: skipped by python-dotenv, Docker Compose, sh (a memory file)"
+    );
+    // Elsewhere it is a comment.
+    assert_eq!(shown("#envshim:file TLS=LS0tLS1LRVkK\nA=1"), "A=1");
+}
+
 /// Bytes with many of those that mean something in dotenv.
 fn bytes() -> impl Strategy<Value = Vec<u8>> {
     let pieces = prop_oneof![
@@ -214,16 +231,16 @@ fn name() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn what_is_written_is_read_back(variables in vec((name(), bytes()), 0..6)) {
-        let names: std::collections::BTreeMap<String, Secret> =
-            variables.into_iter().map(|(name, value)| (name, Secret::new(value))).collect();
-        let (text, _) = write(names.iter().map(|(name, value)| (name.as_str(), value)));
+    fn what_is_written_is_read_back(variables in vec((name(), bytes(), any::<bool>()), 0..6)) {
+        let names: std::collections::BTreeMap<String, (Secret, bool)> =
+            variables.into_iter().map(|(name, value, file)| (name, (Secret::new(value), file))).collect();
+        let (text, _) = write(names.iter().map(|(name, (value, file))| (name.as_str(), value, *file)));
         assert!(is_literal(text.expose()));
         let mut found: Vec<_> = read(text.expose()).expect("a dump without faults");
         found.sort_by(|a, b| a.name.cmp(&b.name));
         assert_eq!(found.len(), names.len());
-        for (binding, (name, value)) in found.iter().zip(&names) {
-            assert_eq!(&binding.name, name);
+        for (binding, (name, (value, file))) in found.iter().zip(&names) {
+            assert_eq!((&binding.name, binding.as_file), (name, *file));
             assert_eq!(binding.value.as_ref().map(Secret::expose), Some(value.expose()));
         }
     }

@@ -3,7 +3,7 @@
 use base64ct::{Base64Unpadded, Encoding};
 use zeroize::Zeroizing;
 
-use super::{BASE64, DOLLAR, GUARD, HEADER, NOTHING, space};
+use super::{BASE64, DOLLAR, FILE, GUARD, HEADER, NOTHING, space};
 use crate::format::template::{Piece, split};
 use crate::secret::{Secret, SecretBuffer};
 
@@ -44,6 +44,8 @@ pub enum Why {
     CarriageReturn,
     /// The value holds a backtick where only double quotes can hold it.
     Backtick,
+    /// The value is the content of a memory file.
+    File,
 }
 
 /// A variable that at least one other reader sees differently.
@@ -76,6 +78,7 @@ impl Difference {
                     Why::Cut => format!("cut by {readers} (a name ends at `:` there)"),
                     Why::CarriageReturn => format!("skipped by {readers} (a carriage return)"),
                     Why::Backtick => format!("skipped by {readers} (a backtick beside quotes)"),
+                    Why::File => format!("skipped by {readers} (a memory file)"),
                 }
             })
             .collect();
@@ -85,22 +88,23 @@ impl Difference {
 
 /// The text of a dump with all `variables`, and what other readers would see differently.
 ///
-/// The names are valid variable names: not empty, no `=`, no NUL; no name twice.
+/// A variable is its name, its value, and whether that is the content of a memory file. The names are
+/// valid variable names: not empty, no `=`, no NUL; no name twice.
 pub fn write<'a>(
-    variables: impl Iterator<Item = (&'a str, &'a Secret)>,
+    variables: impl Iterator<Item = (&'a str, &'a Secret, bool)>,
 ) -> (Secret, Vec<Difference>) {
     let mut text = SecretBuffer::default();
     text.push(HEADER);
     text.push(b" values are literal, nothing in them is expanded\n");
     let mut not_for_sh = SecretBuffer::default();
     let mut differences = Vec::new();
-    for (name, value) in variables {
+    for (name, value, as_file) in variables {
         let value = value.expose();
         let key = Key::of(name);
-        let form = Form::of(value);
+        let form = if as_file { Form::File } else { Form::of(value) };
         let readers = readers(name, key, form, value);
         // A base64 line is a comment, which harms nobody.
-        let harmless = key == Key::Encoded || form == Form::Encoded;
+        let harmless = key == Key::Encoded || matches!(form, Form::Encoded | Form::File);
         let sh = readers.iter().any(|(other, _)| *other == Other::Sh);
         let out = if sh && !harmless {
             &mut not_for_sh
@@ -149,6 +153,7 @@ enum Form {
     Single,
     Double,
     Encoded,
+    File,
 }
 
 impl Form {
@@ -178,8 +183,10 @@ fn readers(name: &str, key: Key, form: Form, value: &[u8]) -> Vec<(Other, Why)> 
             (Other::Sh, why),
         ]
     };
-    if form == Form::Encoded {
-        return all(Why::NotText);
+    match form {
+        Form::Encoded => return all(Why::NotText),
+        Form::File => return all(Why::File),
+        Form::Single | Form::Double => {}
     }
     if key == Key::Encoded {
         return all(Why::Name);
@@ -242,8 +249,8 @@ fn sh_takes(name: &str) -> bool {
 /// One variable.
 fn line(out: &mut SecretBuffer, (name, key): (&str, Key), (value, form): (&[u8], Form)) {
     let name = name.as_bytes();
-    if key == Key::Encoded || form == Form::Encoded {
-        out.push(BASE64);
+    if key == Key::Encoded || matches!(form, Form::Encoded | Form::File) {
+        out.push(if form == Form::File { FILE } else { BASE64 });
         if name.iter().any(|byte| matches!(byte, b'\r' | b'\n')) {
             out.push(b"=");
             encode(out, name);

@@ -63,19 +63,60 @@ impl<'a> Lines<'a> {
 /// The content: full lines, then one that may be shorter.
 pub(super) fn unwrap_lines(lines: &mut Lines<'_>) -> Result<Vec<u8>, Fault> {
     let mut content = Vec::with_capacity((lines.text.len() - lines.at) / 4 * 3);
-    let mut row = [0; COLUMNS];
     while !lines.ended() {
         let line = lines.next_line()?;
         let full = line.len() == COLUMNS || (lines.ended() && line.len() < COLUMNS);
-        match Base64::decode(line, &mut row) {
-            Ok(bytes) if full && !bytes.is_empty() => content.extend_from_slice(bytes),
-            _ => return Err(Fault::Malformed(lines.number)),
+        let read = full && !line.is_empty() && public_base64(line.as_bytes(), &mut content);
+        if !read {
+            return Err(Fault::Malformed(lines.number));
         }
     }
     if content.len() < NONCE + TAG {
         return Err(Fault::Cut);
     }
     Ok(content)
+}
+
+/// The value of each letter; 64 for what is none.
+const SEXTETS: [u8; 256] = {
+    let letters = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut table = [64; 256];
+    let mut value = 0;
+    while value < 64 {
+        table[letters[value] as usize] = value as u8;
+        value += 1;
+    }
+    table
+};
+
+/// Appends what a line of base64 stands for, by look-up: ten times as fast as the decoder that hides
+/// what it reads, which the encrypted content, open to everybody, does not need. False where the
+/// line is not the one spelling of its bytes.
+fn public_base64(line: &[u8], out: &mut Vec<u8>) -> bool {
+    let padding = line.iter().rev().take_while(|byte| **byte == b'=').count();
+    let letters = line.get(..line.len() - padding).unwrap_or_default();
+    if !line.len().is_multiple_of(4) || padding > 2 {
+        return false;
+    }
+    for group in letters.chunks(4) {
+        let mut bits = 0;
+        for letter in group {
+            let sextet = SEXTETS[usize::from(*letter)];
+            if sextet > 63 {
+                return false;
+            }
+            bits = bits << 6 | u32::from(sextet);
+        }
+        bits <<= 6 * (4 - group.len());
+        let [_, bytes @ ..] = bits.to_be_bytes();
+        let (given, rest) = bytes.split_at(group.len() - 1);
+        // Bits that belong to no byte must be zero, or one content would have several spellings.
+        if rest.iter().any(|byte| *byte != 0) {
+            return false;
+        }
+        out.extend_from_slice(given);
+    }
+    true
 }
 
 /// A number as we write it: no sign, no leading zero.
@@ -89,4 +130,31 @@ pub(super) fn decode<const N: usize>(text: &str) -> Option<[u8; N]> {
     let mut bytes = [0; N];
     let length = Base64::decode(text, &mut bytes).ok()?.len();
     (length == N).then_some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::public_base64;
+    use base64ct::{Base64, Encoding};
+    use proptest::prelude::*;
+
+    proptest! {
+        /// It reads what the careful decoder reads, and refuses what that refuses.
+        #[test]
+        fn the_fast_decoder_agrees_with_the_careful_one(line in "[A-Da-d0-3+/=]{0,16}") {
+            let mut fast = Vec::new();
+            let read = public_base64(line.as_bytes(), &mut fast);
+            match Base64::decode_vec(&line) {
+                Ok(careful) => prop_assert!(read && fast == careful, "{line}"),
+                Err(_) => prop_assert!(!read, "{line}"),
+            }
+        }
+
+        #[test]
+        fn all_bytes_come_back(bytes: Vec<u8>) {
+            let mut fast = Vec::new();
+            prop_assert!(public_base64(Base64::encode_string(&bytes).as_bytes(), &mut fast));
+            prop_assert_eq!(fast, bytes);
+        }
+    }
 }

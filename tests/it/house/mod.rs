@@ -2,8 +2,12 @@
 //! answer as a user sees it.
 
 pub mod authority;
+pub mod contract;
 pub mod namespace;
+pub mod openbao;
+pub mod podman;
 pub mod probe;
+pub mod program;
 pub mod pty;
 pub mod server;
 pub mod wire;

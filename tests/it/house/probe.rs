@@ -16,29 +16,43 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::sync::{Arc, OnceLock};
 
+use nix::fcntl::{Flock, FlockArg};
+
 use super::{Folder, envshim, namespace, repository};
 
-/// The probe, compiled once for this run of the tests.
+/// The probe, compiled when it changed. Tests may be processes of their own: one of them compiles, and
+/// nobody replaces a probe that another one is running.
 pub fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
+        let source = repository().join("tests/it/house/probe_program.rs");
         let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("probe");
-        let part = path.with_extension(std::process::id().to_string());
-        let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-        let output = Command::new(rustc)
-            .args(["--edition=2024", "-Cpanic=abort", "-o"])
-            .arg(&part)
-            .arg(repository().join("tests/it/house/probe_program.rs"))
-            .output()
-            .expect("rustc starts");
-        assert!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        std::fs::rename(part, &path).expect("the probe in its place");
+        let lock = File::create(path.with_extension("lock")).expect("a lock");
+        let lock = Flock::lock(lock, FlockArg::LockExclusive).expect("a lock");
+        let made = |path: &Path| std::fs::metadata(path).and_then(|m| m.modified()).ok();
+        if made(&path) < made(&source) {
+            compile(&source, &path);
+        }
+        drop(lock);
         path
     })
+}
+
+fn compile(source: &Path, path: &Path) {
+    let part = path.with_extension("part");
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let output = Command::new(rustc)
+        .args(["--edition=2024", "-Cpanic=abort", "-o"])
+        .arg(&part)
+        .arg(source)
+        .output()
+        .expect("rustc starts");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    std::fs::rename(part, path).expect("the probe in its place");
 }
 
 /// What runs in the child before `execve`.

@@ -1,0 +1,162 @@
+//! The tables of commands and options: parsing, help, variables and documents follow them.
+
+/// What envshim is asked to do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Command {
+    /// Load, then become the program.
+    Run,
+    /// Everything but the start.
+    Check,
+    /// Write `.env.dump`.
+    Dump,
+    /// `.vault` to `.vault.enc`.
+    Seal,
+    /// Print what `.vault.enc` holds.
+    Open,
+    /// Make a key.
+    Keygen,
+    /// Explain.
+    Help,
+    /// Name and version.
+    Version,
+}
+
+/// One row of the table of commands.
+pub struct CommandRow {
+    /// What it does.
+    pub command: Command,
+    /// The word.
+    pub name: &'static str,
+    /// Words it takes, for the help.
+    pub words: &'static str,
+    /// At most this many words.
+    pub most: usize,
+    /// One line.
+    pub doc: &'static str,
+}
+
+/// Every command.
+#[rustfmt::skip] // A table is read by its columns.
+pub static COMMANDS: &[CommandRow] = &[
+    row(Command::Run, "run", "-- program ...", 0, "load the secrets and become the program (the word may be left out)"),
+    row(Command::Check, "check", "[-- program ...]", 0, "what would be set, from where and why; no values"),
+    row(Command::Dump, "dump", "", 0, "write .env.dump, for starts without network"),
+    row(Command::Seal, "seal", "[FILE]", 1, "encrypt .vault into .vault.enc"),
+    row(Command::Open, "open", "[FILE]", 1, "print what .vault.enc holds"),
+    row(Command::Keygen, "keygen", "[FILE]", 1, "make a key for --key-file: print it, or make FILE"),
+    row(Command::Help, "help", "[TOPIC]", 1, "a command, options (all of them), or references"),
+    row(Command::Version, "version", "", 0, "print the version"),
+];
+
+const fn row(
+    command: Command,
+    name: &'static str,
+    words: &'static str,
+    most: usize,
+    doc: &'static str,
+) -> CommandRow {
+    CommandRow {
+        command,
+        name,
+        words,
+        most,
+        doc,
+    }
+}
+
+/// One row of the table of options.
+pub struct Opt {
+    /// The name, without dashes.
+    pub name: &'static str,
+    /// What its value is called in the help; none for a switch.
+    pub value: Option<&'static str>,
+    /// One line.
+    pub doc: &'static str,
+    /// The commands that take it.
+    pub commands: &'static [Command],
+    /// It may stand in `.vault` as `ENVSHIM_NAME`.
+    pub in_file: bool,
+    /// Shown on the first screen of help.
+    pub common: bool,
+}
+
+const LOAD: &[Command] = &[Command::Run, Command::Check, Command::Dump];
+const START: &[Command] = &[Command::Run, Command::Check];
+const OPENERS: &[Command] = &[
+    Command::Run,
+    Command::Check,
+    Command::Dump,
+    Command::Seal,
+    Command::Open,
+];
+const ALL: &[Command] = &[
+    Command::Run,
+    Command::Check,
+    Command::Dump,
+    Command::Seal,
+    Command::Open,
+    Command::Keygen,
+    Command::Help,
+    Command::Version,
+];
+
+/// Every option. `settings` reads them by these names.
+#[rustfmt::skip]
+pub static OPTIONS: &[Opt] = &[
+    opt("dir", Some("DIR"), "where the files are (default: `.`, else `config`)", OPENERS, false, true),
+    opt("password-file", Some("FILE"), "the password of .vault.enc", OPENERS, false, true),
+    opt("key-file", Some("FILE"), "a key made by keygen, instead of a password", OPENERS, false, true),
+    opt("max-age", Some("AGE"), "pass over a .env.dump older than this (30m, 1h, 2d)", LOAD, false, true),
+    opt("optional", None, "start the program even if there is no source at all", LOAD, false, true),
+    opt("override", None, "loaded values win over variables that are already set", START, true, true),
+    opt("pass", Some("NAMES"), "hand these on, though they are envshim's own", START, true, true),
+    opt("scrub", Some("NAMES"), "keep these from the program", START, true, false),
+    opt("pristine", None, "drop every inherited variable but the usual few (and --pass)", START, true, false),
+    opt("reload", None, "load even if secrets_loaded=1 says that it was done", LOAD, false, false),
+    opt("dump", None, "also write .env.dump after loading", &[Command::Run], true, false),
+    opt("import", Some("REFS"), "secrets whose every field becomes a variable", LOAD, true, false),
+    opt("names", Some("RULE"), "names of imported variables: upper or keep", LOAD, true, false),
+    opt("prefix", Some("TEXT"), "put before the names of imported variables", LOAD, true, false),
+    opt("resolve-env", None, "also resolve references in inherited variables", START, false, false),
+    opt("file-env", Some("NAMES"), "set NAME from the file that NAME_FILE names, as Docker's images do", START, false, false),
+    opt("file-owner", Some("UID[:GID]"), "owner of ?as=file memory files, for programs that drop root", START, true, false),
+    opt("arg0", Some("NAME"), "the name the program sees as its own", &[Command::Run], false, false),
+    opt("timeout", Some("TIME"), "limit for the whole load (default 30s)", LOAD, false, true),
+    opt("strict", None, "warnings about readable files are errors", OPENERS, false, false),
+    opt("salt-file", Some("FILE"), "the salt beside an old Fernet .vault.enc", OPENERS, false, false),
+    opt("json", None, "the table of check as JSON", &[Command::Check], false, false),
+    opt("fresh", None, "seal anew: the old passwords and keys no longer open the file", &[Command::Seal], false, false),
+    opt("remove-plain", None, "delete .vault once .vault.enc is proved to open", &[Command::Seal], false, false),
+    opt("log", Some("LEVEL"), "error, warn, info, debug (info on a terminal, else warn)", ALL, false, true),
+    opt("log-format", Some("FORMAT"), "text or json", ALL, false, false),
+    opt("help", None, "this help; with a command, that command's", ALL, false, false),
+    opt("version", None, "print the version", ALL, false, false),
+];
+
+const fn opt(
+    name: &'static str,
+    value: Option<&'static str>,
+    doc: &'static str,
+    commands: &'static [Command],
+    in_file: bool,
+    common: bool,
+) -> Opt {
+    Opt {
+        name,
+        value,
+        doc,
+        commands,
+        in_file,
+        common,
+    }
+}
+
+impl Opt {
+    /// `ENVSHIM_NAME`.
+    pub fn variable(&self) -> String {
+        format!(
+            "ENVSHIM_{}",
+            self.name.to_ascii_uppercase().replace('-', "_")
+        )
+    }
+}

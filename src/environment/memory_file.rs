@@ -1,0 +1,63 @@
+//! Memory files: a secret that a program wants as a file, and that never touches a disk.
+
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, SealFlag, fcntl};
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::stat::{Mode, fchmod};
+use nix::unistd::{Gid, Uid, fchown};
+
+use super::fault::Fault;
+use crate::failure::Failure;
+use crate::secret::Secret;
+
+/// A sealed memory file with this content, readable by its owner only. The program finds it by its
+/// path in `/proc`.
+pub(super) fn with(
+    name: &str,
+    value: &Secret,
+    owner: Option<(u32, Option<u32>)>,
+) -> Result<OwnedFd, Failure> {
+    let name = || name.to_owned();
+    if !Path::new("/proc/self/fd").exists() {
+        return Err(Fault::NoProc(name()).into());
+    }
+    let made = made(&name(), value, owner);
+    made.map_err(|errno| {
+        Fault::MemoryFile {
+            name: name(),
+            errno,
+        }
+        .into()
+    })
+}
+
+fn made(name: &str, value: &Secret, owner: Option<(u32, Option<u32>)>) -> nix::Result<OwnedFd> {
+    let plain = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
+    // Since Linux 6.3 a memory file can be kept from ever being executed.
+    let never_executed = plain | MFdFlags::from_bits_retain(nix::libc::MFD_NOEXEC_SEAL);
+    let short: String = name.chars().take(60).collect();
+    let fd = match memfd_create(short.as_str(), never_executed) {
+        Err(Errno::EINVAL) => memfd_create(short.as_str(), plain)?,
+        made => made?,
+    };
+    // Written at an offset, so that the descriptor itself still reads from the start.
+    let file = File::from(fd);
+    file.write_all_at(value.expose(), 0)
+        .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(0)))?;
+    let fd = OwnedFd::from(file);
+    fchmod(&fd, Mode::S_IRUSR)?;
+    if let Some((user, group)) = owner {
+        fchown(&fd, Some(Uid::from_raw(user)), group.map(Gid::from_raw))?;
+    }
+    let seals = SealFlag::F_SEAL_WRITE
+        | SealFlag::F_SEAL_SHRINK
+        | SealFlag::F_SEAL_GROW
+        | SealFlag::F_SEAL_SEAL;
+    fcntl(&fd, FcntlArg::F_ADD_SEALS(seals))?;
+    Ok(fd)
+}

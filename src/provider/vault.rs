@@ -1,0 +1,258 @@
+//! `vault:path#field`: HashiCorp Vault and OpenBao.
+//!
+//! A path lies in the KV engine at `VAULT_MOUNT_POINT`; with a slash in front it is the whole path
+//! of anything that can be read, dynamic secrets included. Every distinct path is read once, so
+//! that all fields of a dynamic secret are of one lease. Without a field, a secret whose only field
+//! is `value` stands for that value, any other for all its fields as JSON.
+//!
+//! We never revoke the token that a login gave us: leases die with it.
+
+mod answer;
+
+mod chain;
+
+mod credential;
+
+mod fault;
+
+mod import;
+
+mod login;
+
+mod path;
+
+mod reader;
+
+mod server;
+
+mod settings;
+
+mod words;
+
+use crate::failure::Failure;
+use crate::format::json::{self, Json};
+use crate::format::naming::Policy;
+use crate::format::reference::Reference;
+use crate::provider::{
+    Answer, Context, Found, Lookup, Provider, Row, Trouble, Value, Wanted, fields,
+};
+use crate::secret::Secret;
+
+use answer::Reply;
+use fault::Fault;
+use path::{Ask, Kind, Path, What};
+use reader::Reader;
+use server::Server;
+
+pub(crate) const ROW: Row = Row {
+    scheme: "vault",
+    title: "Vault",
+    example: "vault:imip/production#db_password",
+    settings: settings::SETTINGS,
+    parameters: &["version"],
+    imports: true,
+    names: Policy::Default,
+    local: false,
+    trusts_environment: true,
+    marker: None,
+    shield: str::to_owned,
+    check,
+    implied,
+    open: |context| {
+        let kind = version(context.settings)?;
+        let server = Server::of(&context)?;
+        Ok(Box::new(Vault {
+            context,
+            server,
+            kind,
+        }))
+    },
+};
+
+/// The mount of paths without a slash in front.
+fn mount(settings: &dyn Lookup) -> &str {
+    let mount = settings.text("VAULT_MOUNT_POINT").unwrap_or("secret");
+    mount.trim_matches('/')
+}
+
+/// The version of the engine there, if the user says it.
+fn version(settings: &dyn Lookup) -> Result<Option<Kind>, Fault> {
+    match settings.text("VAULT_KV_VERSION").map(str::trim) {
+        None => Ok(None),
+        Some("1" | "v1") => Ok(Some(Kind::Plain)),
+        Some("2" | "v2") => Ok(Some(Kind::V2)),
+        Some(_) => Err(Fault::Setting("VAULT_KV_VERSION", "2")),
+    }
+}
+
+fn check(reference: &Reference, import: bool) -> Result<(), Failure> {
+    // Any mount will do: this is about the form.
+    let (_, folder) = Path::of(reference, "secret")?;
+    if folder && !import {
+        return Err(Fault::Folder.into());
+    }
+    wanted_version(reference)?;
+    Ok(())
+}
+
+fn wanted_version(reference: &Reference) -> Result<Option<u32>, Fault> {
+    let text = reference.parameter("version");
+    let number = |text: &str| text.parse().ok().filter(|n| *n > 0);
+    text.map(|text| number(text).ok_or(Fault::BadVersion))
+        .transpose()
+}
+
+/// `VAULT_SECRET_PATH` imports. In an environment where nothing says where Vault is, the variable
+/// may well be the program's own; in `.vault` it is meant.
+fn implied(settings: &dyn Lookup) -> Vec<String> {
+    let Some(text) = settings.text("VAULT_SECRET_PATH") else {
+        return Vec::new();
+    };
+    let known = ["VAULT_ADDR", "VAULT_AGENT_ADDR"].map(|name| settings.setting(name).is_some());
+    let inherited = settings
+        .variable("VAULT_SECRET_PATH")
+        .is_some_and(|v| !v.is_empty());
+    if inherited && !known.contains(&true) {
+        return Vec::new();
+    }
+    let paths = text
+        .split(',')
+        .map(str::trim)
+        .filter(|path| !path.is_empty());
+    paths
+        .map(|path| {
+            let plain = path
+                .replace('%', "%25")
+                .replace('#', "%23")
+                .replace('?', "%3F");
+            format!("vault:{plain}")
+        })
+        .collect()
+}
+
+struct Vault<'a> {
+    context: Context<'a>,
+    server: Server,
+    kind: Option<Kind>,
+}
+
+/// The distinct paths of a batch.
+#[derive(Default)]
+struct Asks(Vec<Ask>);
+
+impl Asks {
+    /// The place of a path; equal ones share it.
+    fn add(&mut self, ask: Ask) -> usize {
+        self.0
+            .iter()
+            .position(|known| *known == ask)
+            .unwrap_or_else(|| {
+                self.0.push(ask);
+                self.0.len() - 1
+            })
+    }
+}
+
+impl Provider for Vault<'_> {
+    fn fetch(&mut self, wanted: &[Wanted<'_>]) -> Vec<Answer> {
+        let session = match login::enter(&mut self.server, &self.context) {
+            Ok(session) => session,
+            Err(fault) => return wanted.iter().map(|_| Err(fault.trouble())).collect(),
+        };
+        let mount = mount(self.context.settings);
+        let known = self.kind.map(|kind| (mount, kind));
+        let mut reader = Reader::new(&self.server, session, known);
+        let mut asks = Asks::default();
+        let places: Vec<Result<usize, Fault>> = wanted
+            .iter()
+            .map(|wanted| {
+                let (path, folder) = Path::of(wanted.reference, mount)?;
+                let what = if folder {
+                    What::List
+                } else {
+                    What::Read(wanted_version(wanted.reference)?)
+                };
+                Ok(asks.add(Ask { path, what }))
+            })
+            .collect();
+        let replies = reader.ask(&asks.0);
+        let mut folders = import::Folders::default();
+        let mut answers: Vec<Option<Answer>> = Vec::with_capacity(wanted.len());
+        for (wanted, place) in wanted.iter().zip(places) {
+            let asked =
+                place.and_then(|at| asks.0.get(at).zip(replies.get(at)).ok_or(Fault::OddPath));
+            // What is no secret may be a folder of them.
+            let may_be = wanted.import && wanted.reference.field.is_none();
+            answers.push(match asked {
+                Ok((ask, Ok(Reply::Names(names)))) => {
+                    folders.listed(answers.len(), &ask.path, names);
+                    None
+                }
+                Ok((ask, Err(fault @ Fault::Nothing { .. })))
+                    if may_be && ask.what != What::List =>
+                {
+                    folders.perhaps(answers.len(), &ask.path, fault);
+                    None
+                }
+                Ok((_, Ok(Reply::Secret { data, version }))) => Some(found(wanted, data, version)),
+                Ok((_, Err(fault))) => Some(Err(fault.trouble())),
+                Err(fault) => Some(Err(fault.trouble())),
+            });
+        }
+        for (at, answer) in folders.read(&mut reader) {
+            if let Some(slot) = answers.get_mut(at) {
+                *slot = Some(answer);
+            }
+        }
+        let lost = || Err(Fault::OddPath.trouble());
+        answers
+            .into_iter()
+            .map(|answer| answer.unwrap_or_else(lost))
+            .collect()
+    }
+}
+
+/// What a reference, or an import, takes from a secret.
+fn found(wanted: &Wanted<'_>, data: &Json, version: &Option<String>) -> Answer {
+    let field = wanted.reference.field.as_deref();
+    let picked =
+        |field| json::pick(data, field).map_err(|no_field| Trouble::Missing(no_field.into()));
+    let value = match (wanted.import, field) {
+        (false, Some(field)) => Value::One(picked(field)?),
+        (false, None) => Value::One(whole(data)),
+        (true, Some(field)) => Value::Several(fields(&picked(field)?)?),
+        (true, None) => Value::Several(all(data)),
+    };
+    Ok(Found {
+        value,
+        version: version.clone(),
+    })
+}
+
+/// The value of a secret without a word about fields.
+fn whole(data: &Json) -> Secret {
+    single(data).unwrap_or_else(|| data.compact())
+}
+
+/// The value where a path holds one variable.
+fn single(data: &Json) -> Option<Secret> {
+    match data {
+        Json::Object(fields) => match fields.as_slice() {
+            [(name, value)] if name == "value" => Some(value.render()),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// Every field that is not null.
+fn all(data: &Json) -> Vec<(String, Secret)> {
+    let Json::Object(fields) = data else {
+        return Vec::new();
+    };
+    fields
+        .iter()
+        .filter(|(_, value)| !matches!(value, Json::Null))
+        .map(|(name, value)| (name.clone(), value.render()))
+        .collect()
+}

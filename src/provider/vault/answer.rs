@@ -1,0 +1,122 @@
+//! What an answer of Vault means for the path that was asked for.
+
+use crate::format::json::Json;
+use crate::provider::vault::fault::Fault;
+use crate::provider::vault::path::{Ask, Kind, Route, What};
+
+/// What an [`Ask`] found.
+pub(super) enum Reply {
+    /// The fields of a secret, its version where there are versions, and the mount.
+    Secret { data: Json, version: Option<String> },
+    /// The names in a folder.
+    Names(Vec<String>),
+}
+
+/// What a guess came to that was not answered.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// 404.
+    NotThere,
+    /// 403 or 400.
+    Denied,
+    /// 405, or an answer of another form.
+    Unfit,
+}
+
+/// What was found, and the kind of engine that answers so.
+pub(super) type Settled = (Result<Reply, Fault>, Kind);
+
+/// The names in a list.
+pub(super) fn names(content: &Json, kind: Kind) -> Option<Settled> {
+    let keys = content.get("data")?.get("keys")?.list()?;
+    let names = keys.iter().filter_map(Json::as_str).map(str::to_owned);
+    // Both kinds of KV answer a list alike, each at its own path.
+    Some((Ok(Reply::Names(names.collect())), kind))
+}
+
+/// The secret in an answer: KV v2 has the fields one level further in, beside what it says of the
+/// version. `None` where the answer does not fit the request.
+pub(super) fn secret(mut content: Json, route: &Route, what: What, status: u16) -> Option<Settled> {
+    let Json::Object(top) = &mut content else {
+        return None;
+    };
+    let at = top.iter().position(|(name, _)| name == "data")?;
+    let (_, data) = top.swap_remove(at);
+    let Json::Object(mut fields) = data else {
+        return None;
+    };
+    let version = {
+        let find = |name| fields.iter().find(|(n, _)| n == name).map(|(_, v)| v);
+        let about = find("metadata").filter(|_| fields.len() == 2 && find("data").is_some());
+        let made = about.and_then(|about| about.get("created_time"));
+        let number = about
+            .and_then(|about| about.get("version"))
+            .and_then(Json::whole);
+        number.filter(|_| made.is_some()).map(|n| n.to_string())
+    };
+    let Some(version) = version else {
+        let fits = route.kind == Kind::Plain && status == 200;
+        let data = Json::Object(fields);
+        let found = match what {
+            What::Read(Some(_)) => Err(Fault::Unversioned),
+            _ => Ok(Reply::Secret {
+                data,
+                version: None,
+            }),
+        };
+        return fits.then_some((found, Kind::Plain));
+    };
+    let at = fields.iter().position(|(name, _)| name == "data")?;
+    let (_, data) = fields.swap_remove(at);
+    let about = fields.pop()?.1;
+    let found = match data {
+        data @ Json::Object(_) => Ok(Reply::Secret {
+            data,
+            version: Some(version),
+        }),
+        _ if matches!(about.get("destroyed"), Some(Json::Bool(true))) => {
+            Err(Fault::Destroyed(version))
+        }
+        _ => Err(Fault::Deleted {
+            version,
+            when: moment(about.get("deletion_time").and_then(Json::as_str)),
+            mount: route.mount.clone(),
+            path: route.rest.clone(),
+        }),
+    };
+    Some((found, Kind::V2))
+}
+
+/// A time of Vault to the second.
+fn moment(text: Option<&str>) -> String {
+    let text = text.unwrap_or("an unknown time");
+    let whole = text.split('.').next().unwrap_or(text);
+    match whole.strip_suffix('Z') {
+        Some(_) => whole.to_owned(),
+        None => format!("{whole}Z"),
+    }
+}
+
+/// The fault of a path whose request is known to be the right one, or the best one.
+pub(super) fn verdict(ask: &Ask, route: &Route, outcome: Outcome, known: bool) -> Fault {
+    match (outcome, ask.what) {
+        (Outcome::Denied, what) => Fault::Denied {
+            path: route.policy(what),
+            list: what == What::List,
+        },
+        (Outcome::Unfit, _) => Fault::NotReadable(route.policy(ask.what)),
+        (Outcome::NotThere, What::Read(Some(version))) => Fault::NoVersion(version),
+        (Outcome::NotThere, _) => {
+            let inside = known || ask.path.mount.is_some();
+            Fault::Nothing {
+                path: if inside {
+                    route.rest.clone()
+                } else {
+                    ask.path.whole()
+                },
+                mount: inside.then(|| route.mount.clone()),
+                kv: known,
+            }
+        }
+    }
+}
