@@ -3,6 +3,8 @@
 
 mod fault;
 
+mod folder;
+
 mod parameters;
 
 mod plan;

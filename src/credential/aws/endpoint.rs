@@ -150,9 +150,9 @@ impl Endpoints {
     fn host(&self, service: Service, region: &str) -> String {
         let (_, domain, dual, name) = partition_of(region);
         let manager = service == Service::SecretsManager;
-        // The usual name of Secrets Manager has both stacks in the partitions that are open to all.
-        let dual_stack =
-            self.dual_stack && !(manager && matches!(*name, "aws" | "aws-cn" | "aws-us-gov"));
+        // The usual names of Secrets Manager have both stacks in the partitions that are open to all.
+        let both = matches!(*name, "aws" | "aws-us-gov") || (*name == "aws-cn" && !self.fips);
+        let dual_stack = self.dual_stack && !(manager && both);
         // In the government's regions the usual endpoints of the others are the FIPS ones.
         let usual = *name == "aws-us-gov" && !manager && !dual_stack;
         let fips = if self.fips && !usual { "-fips" } else { "" };
