@@ -11,6 +11,8 @@
 
 mod house;
 
+mod aws;
+
 mod bad_input;
 
 mod command_line;
