@@ -253,6 +253,6 @@ impl Explain for NotFields {
     }
 
     fn hint(&self) -> Option<String> {
-        Some("leave the `#field` out to take it whole, or store a JSON object: {\"name\": \"value\"}".to_owned())
+        Some("store a JSON object: {\"name\": \"value\"}; to take the secret whole: NAME=scheme:name without `#field`".to_owned())
     }
 }

@@ -37,6 +37,8 @@ mod json;
 
 mod leaks;
 
+mod messages;
+
 mod precedence;
 
 mod prompts;

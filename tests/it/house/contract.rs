@@ -21,6 +21,11 @@ pub trait Store {
     /// How a secret is referred to: `scheme:...`, without field and parameters.
     fn reference(&self, name: &str) -> String;
 
+    /// How messages show that.
+    fn shown(&self, name: &str) -> String {
+        self.reference(name)
+    }
+
     /// Whether a secret can have this value.
     fn holds(&self, value: &[u8]) -> bool;
 
@@ -122,7 +127,8 @@ fn fields(store: &dyn Store) {
     let unknown = vault(store, &[("one", OBJECT)], &[line("A", "usr")]).refused();
     unknown
         .says(&format!(
-            ".vault:1: A: {reference}#usr: the secret has no field `usr`\n"
+            ".vault:1: A: {}#usr: the secret has no field `usr`\n",
+            store.shown("one")
         ))
         .says("hint: did you mean `user`? it has `");
     let null = vault(store, &[("one", OBJECT)], &[line("A", "none")]).refused();
@@ -159,7 +165,7 @@ fn missing(store: &dyn Store) {
         return;
     };
     let answer = vault(store, there, &[("A", reference.clone())]).refused();
-    let words = words.replace("{}", &reference);
+    let words = words.replace("{}", &store.shown("none"));
     let answer = answer
         .says(&format!("envshim: error: .vault:1: A: {words}"))
         .says("envshim: hint: ");
