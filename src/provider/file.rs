@@ -8,6 +8,7 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::failure::{Explain, Failure};
 use crate::files::{self, Accept};
+use crate::format::naming::Policy;
 use crate::format::reference::Reference;
 use crate::provider::{
     Answer, Context, Found, Provider, Row, Setting, Trouble, Wanted, fields, pick,
@@ -25,6 +26,7 @@ pub(crate) const ROW: Row = Row {
     }],
     parameters: &[],
     imports: true,
+    names: Policy::Default,
     local: true,
     trusts_environment: true,
     marker: None,

@@ -13,6 +13,8 @@ mod house;
 
 mod audit;
 
+mod aws;
+
 mod bad_input;
 
 mod command_line;
