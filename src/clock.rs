@@ -76,6 +76,64 @@ pub fn timestamp(moment: SystemTime) -> String {
     )
 }
 
+/// Reads a moment in RFC 3339: `2026-11-22T06:29:00Z`, also with a fraction, which is dropped, or an
+/// offset (`+01:00`). Before 1970 there was none.
+pub fn moment(text: &str) -> Option<SystemTime> {
+    let text = text.trim();
+    let digits = |from: usize, to: usize| -> Option<u64> {
+        let digits = text.get(from..to)?;
+        let plain = digits.bytes().all(|b| b.is_ascii_digit());
+        plain.then(|| digits.parse().ok()).flatten()
+    };
+    let marks = [(4, "-"), (7, "-"), (13, ":"), (16, ":")];
+    let shaped = marks
+        .iter()
+        .all(|(at, mark)| text.get(*at..*at + 1) == Some(mark))
+        && matches!(text.get(10..11), Some("T" | "t" | " "));
+    let (year, month, day) = (digits(0, 4)?, digits(5, 7)?, digits(8, 10)?);
+    let (hour, minute, second) = (digits(11, 13)?, digits(14, 16)?, digits(17, 19)?);
+    let sane = shaped
+        && year >= 1970
+        && (1..=12).contains(&month)
+        && (1..=31).contains(&day)
+        && hour < 24
+        && minute < 60
+        && second <= 60;
+    if !sane {
+        return None;
+    }
+    let rest = text.get(19..)?;
+    let zone = match rest.strip_prefix('.') {
+        Some(fraction) => fraction.trim_start_matches(|c: char| c.is_ascii_digit()),
+        None => rest,
+    };
+    let (years, months) = if month < 3 {
+        (year - 1, month + 9)
+    } else {
+        (year, month - 3)
+    };
+    let days =
+        365 * years + years / 4 - years / 100 + years / 400 + (153 * months + 2) / 5 + day - 1;
+    let seconds = (days.checked_sub(719_468)?) * 86_400 + hour * 3_600 + minute * 60 + second;
+    let seconds = match zone.as_bytes() {
+        b"Z" | b"z" | b"UTC" => seconds,
+        [sign @ (b'+' | b'-'), h1, h2, b':', m1, m2] => {
+            let number = |tens: &u8, ones: &u8| {
+                let digit = |b: &u8| char::from(*b).to_digit(10).map(u64::from);
+                Some(digit(tens)? * 10 + digit(ones)?)
+            };
+            let offset = number(h1, h2)? * 3_600 + number(m1, m2)? * 60;
+            if *sign == b'+' {
+                seconds.checked_sub(offset)?
+            } else {
+                seconds + offset
+            }
+        }
+        _ => return None,
+    };
+    Some(UNIX_EPOCH + Duration::from_secs(seconds))
+}
+
 /// Days since 1970-01-01 to a date of the Gregorian calendar. Years are counted from March, so
 /// that the leap day is the last day of its year.
 fn civil(days: u64) -> (u64, u64, u64) {
@@ -97,7 +155,7 @@ fn civil(days: u64) -> (u64, u64, u64) {
 
 #[cfg(test)]
 mod tests {
-    use super::{parse_duration, timestamp};
+    use super::{moment, parse_duration, timestamp};
     use std::time::{Duration, UNIX_EPOCH};
 
     #[test]
@@ -115,6 +173,30 @@ mod tests {
             "18446744073709551615d",
         ] {
             assert_eq!(parse_duration(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn moments_are_read() {
+        for (text, want) in [
+            ("2000-02-29T12:34:56Z", Some(951_827_696)),
+            ("2000-02-29T12:34:56.123456Z", Some(951_827_696)),
+            ("2000-02-29T13:34:56+01:00", Some(951_827_696)),
+            ("2000-02-29T07:04:56-05:30", Some(951_827_696)),
+            ("2000-02-29T12:34:56UTC", Some(951_827_696)),
+            ("1970-01-01T00:00:00Z", Some(0)),
+            ("1970-01-01T00:00:00+01:00", None),
+            ("2000-02-29T12:34:56", None),
+            ("2000-13-29T12:34:56Z", None),
+            ("2000-02-29T12:34:5\u{e4}Z", None),
+            ("soon", None),
+        ] {
+            let want = want.map(|seconds| UNIX_EPOCH + Duration::from_secs(seconds));
+            assert_eq!(moment(text), want, "{text}");
+        }
+        for seconds in (0..4_200_000_000u64).step_by(86_413 * 7) {
+            let at = UNIX_EPOCH + Duration::from_secs(seconds);
+            assert_eq!(moment(&timestamp(at)), Some(at));
         }
     }
 

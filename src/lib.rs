@@ -40,6 +40,8 @@ pub mod report;
 
 pub mod files;
 
+pub mod helper;
+
 pub mod prompt;
 
 pub mod sealed;

@@ -8,6 +8,8 @@ pub mod hcp;
 
 pub mod sigv4;
 
+pub mod aws;
+
 use crate::failure::Failure;
 
 /// A place where credentials may be. `C` is what a link may look at, `T` what it finds.
@@ -20,7 +22,8 @@ pub struct Link<C: ?Sized, T> {
 
 /// Why a link has no credentials.
 pub enum Pass {
-    /// Nobody put any there; the next link is asked. In a few words: `unset`, `no file`.
+    /// Nobody put any there; the next link is asked. In a few words: `unset`, `no file`; with none
+    /// at all it is not worth a mention.
     Silent(String),
     /// It was set up and does not work. Somebody meant it, so no other link stands in for it.
     Broken(Failure),
@@ -44,11 +47,17 @@ pub enum Unanswered {
 pub struct Tried(Vec<(&'static str, String)>);
 
 impl Tried {
+    /// Adds a place that had nothing.
+    pub fn add(&mut self, link: &'static str, why: String) {
+        self.0.push((link, why));
+    }
+
     /// `environment: unset; profile: no file; IMDS: no answer within 1 s`.
     pub fn shown(&self) -> String {
         let said: Vec<String> = self
             .0
             .iter()
+            .filter(|(_, why)| !why.is_empty())
             .map(|(link, why)| format!("{link}: {why}"))
             .collect();
         said.join("; ")
@@ -64,7 +73,7 @@ pub fn chain<C: ?Sized, T>(
     for link in links {
         match (link.ask)(context) {
             Ok(found) => return Ok((link.name, found)),
-            Err(Pass::Silent(why)) => tried.0.push((link.name, why)),
+            Err(Pass::Silent(why)) => tried.add(link.name, why),
             Err(Pass::Broken(failure)) => {
                 return Err(Unanswered::Broken {
                     link: link.name,

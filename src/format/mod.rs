@@ -4,6 +4,8 @@ pub mod json;
 
 pub mod naming;
 
+pub mod ini;
+
 pub mod template;
 
 pub mod dotenv;

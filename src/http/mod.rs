@@ -261,10 +261,18 @@ impl Client {
             let limit = self.deadline.left().min(self.attempt);
             let outcome = self.follow(request, &headers, limit);
             let left = self.deadline.left();
+            let throttled = matches!(&outcome, Ok(answer) if (self.policy.throttled)(answer));
+            let most = if throttled {
+                self.policy.patience
+            } else {
+                self.policy.tries
+            };
             // Less is no time for another attempt.
-            let more = tries < self.policy.tries && left > Duration::from_millis(50);
+            let more = tries < most && left > Duration::from_millis(50);
             let pause = match outcome {
-                Ok(answer) if !self.policy.again(answer.status, request.idempotent) => {
+                Ok(answer)
+                    if !throttled && !self.policy.again(answer.status, request.idempotent) =>
+                {
                     return Ok(answer);
                 }
                 Ok(answer) => {
@@ -278,7 +286,7 @@ impl Client {
                         }
                         _ if !more => return Ok(answer),
                         Some(wait) => wait,
-                        None => self.policy.pause(tries),
+                        None => self.policy.pause(tries, throttled).min(left / 2),
                     }
                 }
                 Err(cause) => {
@@ -287,7 +295,7 @@ impl Client {
                         let late = left <= Duration::from_millis(50);
                         return Err(fail(cause, tries, late));
                     }
-                    self.policy.pause(tries).min(left / 2)
+                    self.policy.pause(tries, false).min(left / 2)
                 }
             };
             retry::wait(pause);

@@ -7,6 +7,8 @@ use nix::poll::{PollTimeout, poll};
 
 use crate::sys;
 
+use super::Answer;
+
 /// How often and how patiently.
 #[derive(Clone, Copy, Debug)]
 pub struct Policy {
@@ -18,7 +20,14 @@ pub struct Policy {
     pub cap: Duration,
     /// Statuses to ask again for, beyond 429 and 5xx except 501.
     pub also: &'static [u16],
+    /// An answer that asks for patience in a way of its own, whatever its status.
+    pub throttled: fn(&Answer) -> bool,
+    /// Attempts in all as long as the answers ask for patience; the waits then begin at a second.
+    pub patience: u32,
 }
+
+/// The upper end of the first wait after an answer that asks for patience in its own way.
+const SLOWER: Duration = Duration::from_secs(1);
 
 impl Default for Policy {
     fn default() -> Self {
@@ -27,6 +36,8 @@ impl Default for Policy {
             base: Duration::from_millis(300),
             cap: Duration::from_secs(5),
             also: &[],
+            throttled: |_| false,
+            patience: 5,
         }
     }
 }
@@ -38,6 +49,8 @@ impl Policy {
         base: Duration::ZERO,
         cap: Duration::ZERO,
         also: &[],
+        throttled: |_| false,
+        patience: 1,
     };
 
     /// An answer with this status is worth another attempt. A request that must not be done twice
@@ -50,11 +63,12 @@ impl Policy {
 
     /// The wait after attempt number `tries` (from 1): anything from nothing to the limit, so that
     /// a thousand containers that start together do not come back together.
-    pub(super) fn pause(&self, tries: u32) -> Duration {
+    pub(super) fn pause(&self, tries: u32, throttled: bool) -> Duration {
+        let base = if throttled { SLOWER } else { self.base };
         let factor = 1u32
             .checked_shl(tries.saturating_sub(1))
             .unwrap_or(u32::MAX);
-        let most = self.base.saturating_mul(factor).min(self.cap);
+        let most = base.saturating_mul(factor).min(self.cap);
         let mut random = [0u8; 4];
         // Without random numbers, half of it.
         if sys::random(&mut random).is_err() {
@@ -185,11 +199,11 @@ mod tests {
     fn pauses_grow_to_the_cap() {
         let policy = Policy::default();
         for tries in 1..100 {
-            assert!(policy.pause(tries) <= policy.cap);
+            assert!(policy.pause(tries, false) <= policy.cap);
         }
-        assert!((0..100).all(|_| policy.pause(1) <= policy.base));
-        assert!((0..100).any(|_| policy.pause(4) > policy.base));
-        assert_eq!(Policy::ONCE.pause(3), Duration::ZERO);
+        assert!((0..100).all(|_| policy.pause(1, false) <= policy.base));
+        assert!((0..100).any(|_| policy.pause(4, false) > policy.base));
+        assert_eq!(Policy::ONCE.pause(3, false), Duration::ZERO);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 use crate::failure::{Explain, Failure};
 use crate::format::naming;
+use crate::format::naming::Policy;
 use crate::format::reference::Reference;
 use crate::provider::{Answer, Context, Found, Provider, Row, Setting, Trouble, Wanted, pick};
 use crate::secret::Secret;
@@ -25,6 +26,7 @@ pub(crate) const ROW: Row = Row {
     ],
     parameters: &[],
     imports: true,
+    names: Policy::Default,
     local: true,
     trusts_environment: true,
     marker: None,
@@ -87,7 +89,7 @@ impl Environment<'_> {
         // As written first; then as the name that a key is made into.
         let exact = format!("{prefix}{}", reference.locator);
         let made = || {
-            let name = naming::variable(&reference.locator, naming::Policy::Upper, "").ok()?;
+            let name = naming::variable(&reference.locator, Policy::Upper, "").ok()?;
             settings.variable(&format!("{prefix}{name}"))
         };
         let found = settings.variable(&exact).or_else(made);

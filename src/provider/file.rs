@@ -8,6 +8,7 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::failure::{Explain, Failure};
 use crate::files::{self, Accept};
+use crate::format::naming::Policy;
 use crate::format::reference::Reference;
 use crate::provider::{
     Answer, Context, Found, Provider, Row, Setting, Trouble, Wanted, fields, pick,
@@ -25,6 +26,7 @@ pub(crate) const ROW: Row = Row {
     }],
     parameters: &[],
     imports: true,
+    names: Policy::Default,
     local: true,
     trusts_environment: true,
     marker: None,
@@ -69,12 +71,12 @@ impl Explain for Fault {
 
     fn hint(&self) -> Option<String> {
         Some(match self {
-            Fault::Missing(_) => format!(
-                "mount the secret there, or set {PATH}; ?default=text or ?optional=1 allow that"
-            ),
+            Fault::Missing(_) => {
+                format!("mount the secret there, or set {PATH}; ?optional=1 allows that")
+            }
             Fault::Leaves(path) => format!(
-                "write the full path, file:/...{}",
-                path.trim_start_matches(['.', '/'])
+                "write the full path, as in file:/run/secrets/{}",
+                path.rsplit('/').next().unwrap_or_default()
             ),
             Fault::NoFolder(_) => format!("mount the secrets there, or set {PATH}"),
             Fault::TooMany(_) => "name the folder of the secrets itself".to_owned(),

@@ -4,6 +4,8 @@
 //! how it saves round trips is its own affair. It reads settings, variables and the clock only
 //! through its [`Context`].
 
+mod aws;
+
 mod env;
 
 mod exec;
@@ -19,6 +21,7 @@ mod vault;
 use crate::clock::Deadline;
 use crate::failure::{Explain, Failure};
 use crate::format::json::{self, Json, NoField};
+use crate::format::naming::Policy;
 use crate::format::reference::Reference;
 use crate::report::Report;
 use crate::secret::Secret;
@@ -26,7 +29,15 @@ use crate::secret::Secret;
 pub use network::Network;
 
 /// Every provider. The order is that of the help and of the search for a bare key.
-pub static PROVIDERS: &[Row] = &[vault::ROW, hcp::ROW, file::ROW, env::ROW, exec::ROW];
+pub static PROVIDERS: &[Row] = &[
+    vault::ROW,
+    hcp::ROW,
+    aws::ROW,
+    aws::PARAMETERS,
+    file::ROW,
+    env::ROW,
+    exec::ROW,
+];
 
 /// What the rest of envshim knows of a provider.
 pub struct Row {
@@ -42,6 +53,9 @@ pub struct Row {
     pub parameters: &'static [&'static str],
     /// It can import a whole secret or folder.
     pub imports: bool,
+    /// How imported names become variables where `ENVSHIM_NAMES` says nothing: stores whose names are
+    /// usually written in small letters have them in upper snake case.
+    pub names: Policy,
     /// It needs no store, so that a setting can come from it.
     pub local: bool,
     /// `--resolve-env` may follow such a reference out of an inherited variable, whose text a
@@ -108,6 +122,8 @@ pub struct Wanted<'a> {
     pub reference: &'a Reference,
     /// All fields of it, as variables; otherwise one value.
     pub import: bool,
+    /// That it is missing is an error, so that it is worth looking for what else it may be called.
+    pub must: bool,
 }
 
 /// What was found for one reference.
@@ -240,6 +256,6 @@ impl Explain for NotFields {
     }
 
     fn hint(&self) -> Option<String> {
-        Some("leave the `#field` out to take it whole, or store a JSON object: {\"name\": \"value\"}".to_owned())
+        Some("store a JSON object: {\"name\": \"value\"}; to take the secret whole: NAME=scheme:name without `#field`".to_owned())
     }
 }

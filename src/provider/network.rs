@@ -7,6 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
+use crate::credential::aws::Session;
 use crate::failure::{Explain, Failure};
 use crate::http::{Address, Authority, Exposure, Options, Proxies, SettingFault, Visits, Waiting};
 use crate::provider::Context;
@@ -17,6 +18,8 @@ pub struct Network {
     waiting: OnceLock<Option<Arc<Waiting>>>,
     proxies: OnceLock<Result<Arc<Proxies>, SettingFault>>,
     visits: OnceLock<Arc<Visits>>,
+    /// The two stores of AWS are asked with the same credentials, which are found once.
+    pub(super) aws: OnceLock<Result<Session, Failure>>,
 }
 
 impl Network {

@@ -15,6 +15,8 @@ mod credential;
 
 mod fault;
 
+mod iam;
+
 mod import;
 
 mod login;
@@ -31,6 +33,7 @@ mod words;
 
 use crate::failure::Failure;
 use crate::format::json::{self, Json};
+use crate::format::naming::Policy;
 use crate::format::reference::Reference;
 use crate::provider::{
     Answer, Context, Found, Lookup, Provider, Row, Trouble, Value, Wanted, fields,
@@ -50,6 +53,7 @@ pub(crate) const ROW: Row = Row {
     settings: settings::SETTINGS,
     parameters: &["version"],
     imports: true,
+    names: Policy::Default,
     local: false,
     trusts_environment: true,
     marker: None,

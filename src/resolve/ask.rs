@@ -114,6 +114,7 @@ impl<'q> Batch<'q> {
                 let wanted = Wanted {
                     reference: &query.reference,
                     import: query.import,
+                    must: query.must,
                 };
                 (at, wanted)
             })

@@ -109,10 +109,14 @@ fn one(
             Query {
                 reference,
                 import: true,
+                must: !manner.optional,
             },
         ),
         optional: manner.optional,
-        policy: settings.names,
+        policy: match settings.names {
+            naming::Policy::Default => row.names,
+            asked => asked,
+        },
         prefix: settings.prefix.clone(),
     })
 }

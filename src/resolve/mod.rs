@@ -145,6 +145,7 @@ pub fn is_setting(name: &str) -> bool {
 pub(crate) struct Query {
     reference: Reference,
     import: bool,
+    must: bool,
 }
 
 /// Resolves a document.

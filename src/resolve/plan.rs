@@ -89,11 +89,11 @@ impl Plan {
                 as_file: entry.as_file,
                 role,
             };
-            match entry
-                .value
-                .map(|template| plan.pieces(template, &scope, &mut slot))
-                .transpose()
-            {
+            let pieces = entry.value.and_then(|value| {
+                let pieces = value.map(|template| plan.pieces(template, &scope, &mut slot));
+                pieces.transpose()
+            });
+            match pieces {
                 Ok(pieces) => slot.pieces = pieces,
                 Err(failure) => wrong.0.push(failure),
             }
@@ -228,6 +228,7 @@ impl Plan {
                 Query {
                     reference,
                     import: false,
+                    must: manner.default.is_none() && !manner.optional,
                 },
             ),
             manner,
@@ -301,8 +302,12 @@ pub(crate) fn add(queries: &mut Vec<Query>, query: Query) -> usize {
     let known = queries
         .iter()
         .position(|known| known.import == query.import && known.reference == query.reference);
-    known.unwrap_or_else(|| {
-        queries.push(query);
-        queries.len() - 1
-    })
+    if let Some(at) = known {
+        if let Some(known) = queries.get_mut(at) {
+            known.must |= query.must;
+        }
+        return at;
+    }
+    queries.push(query);
+    queries.len() - 1
 }

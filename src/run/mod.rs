@@ -15,7 +15,7 @@ use crate::provider::{self, Network};
 use crate::report::Report;
 use crate::resolve::{self, Loaded, Resolved};
 use crate::settings::{self, Inherited, Misset, Settings};
-use crate::source::{self, Kind, document, dump};
+use crate::source::{self, Choice, Kind, document, dump};
 use crate::sys;
 
 /// Runs the command line of this process, whose first word is our own name. Returns the exit status.
@@ -168,7 +168,7 @@ fn write_dump(settings: &mut Settings, record: &mut Record, report: &Report) -> 
     settings.reload = true;
     let resolved = load(settings, record, report)?;
     if for_the_program(&resolved).next().is_none() {
-        return Err(NothingToDump(resolved.choice.reason).into());
+        return Err(NothingToDump(resolved.choice).into());
     }
     save(&resolved, report)?;
     if settings.audit.is_some() {
@@ -205,11 +205,14 @@ fn save(resolved: &Resolved, report: &Report) -> Result<(), Failure> {
 }
 
 /// A load that gave no variable is not worth a file that would win over the next one.
-struct NothingToDump(String);
+struct NothingToDump(Choice);
 
 impl Explain for NothingToDump {
     fn what(&self) -> String {
-        format!("there is nothing to dump: {}", self.0)
+        match self.0.kind {
+            Kind::Nothing => format!("there is nothing to dump: {}", self.0.reason),
+            _ => format!("{}: gives no variable to dump", self.0.file),
+        }
     }
     fn hint(&self) -> Option<String> {
         Some("write NAME=value lines into .vault".to_owned())

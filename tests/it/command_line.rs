@@ -422,6 +422,15 @@ fn only_what_stands_before_the_first_double_dash_is_ours() {
 }
 
 #[test]
+fn stdin_and_stdout_are_the_programs_alone() {
+    let shim = Shim::new()
+        .file(".vault", "A=exec:cat\nB=exec:echo b")
+        .args("-- cat");
+    let answer = shim.stdin(b"one\n\0two").run().ok().quiet();
+    assert_eq!(answer.bytes, b"one\n\0two");
+}
+
+#[test]
 fn a_variable_that_means_nothing_is_told() {
     let shim = || Shim::new().file(".vault", "A=1");
     let answer = shim()

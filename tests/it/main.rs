@@ -13,6 +13,8 @@ mod house;
 
 mod audit;
 
+mod aws;
+
 mod bad_input;
 
 mod command_line;
@@ -38,6 +40,8 @@ mod http;
 mod json;
 
 mod leaks;
+
+mod messages;
 
 mod precedence;
 

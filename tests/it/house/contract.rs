@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::{Answer, Shim};
 
 /// The schemes whose chapters call [`keeps_its_promises`].
-pub const KEPT: &[&str] = &["env", "exec", "file", "hcp", "vault"];
+pub const KEPT: &[&str] = &["aws", "env", "exec", "file", "hcp", "ssm", "vault"];
 
 /// A store that a test can fill.
 pub trait Store {
@@ -20,6 +20,11 @@ pub trait Store {
 
     /// How a secret is referred to: `scheme:...`, without field and parameters.
     fn reference(&self, name: &str) -> String;
+
+    /// How messages show that.
+    fn shown(&self, name: &str) -> String {
+        self.reference(name)
+    }
 
     /// Whether a secret can have this value.
     fn holds(&self, value: &[u8]) -> bool;
@@ -122,7 +127,8 @@ fn fields(store: &dyn Store) {
     let unknown = vault(store, &[("one", OBJECT)], &[line("A", "usr")]).refused();
     unknown
         .says(&format!(
-            ".vault:1: A: {reference}#usr: the secret has no field `usr`\n"
+            ".vault:1: A: {}#usr: the secret has no field `usr`\n",
+            store.shown("one")
         ))
         .says("hint: did you mean `user`? it has `");
     let null = vault(store, &[("one", OBJECT)], &[line("A", "none")]).refused();
@@ -159,7 +165,7 @@ fn missing(store: &dyn Store) {
         return;
     };
     let answer = vault(store, there, &[("A", reference.clone())]).refused();
-    let words = words.replace("{}", &reference);
+    let words = words.replace("{}", &store.shown("none"));
     let answer = answer
         .says(&format!("envshim: error: .vault:1: A: {words}"))
         .says("envshim: hint: ");

@@ -2,6 +2,7 @@
 //! answer as a user sees it.
 
 pub mod authority;
+pub mod aws;
 pub mod contract;
 pub mod hcp;
 pub mod namespace;

@@ -39,6 +39,7 @@ fn patient() -> Options {
             base: Duration::from_millis(5),
             cap: Duration::from_millis(20),
             also: &[],
+            ..Policy::default()
         },
         ..once()
     }

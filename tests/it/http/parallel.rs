@@ -57,6 +57,7 @@ fn a_dead_store_is_asked_once_and_not_a_hundred_times() {
         base: Duration::from_millis(200),
         cap: Duration::from_millis(200),
         also: &[],
+        ..Policy::default()
     };
     let client = Client::new(Options { policy, ..once() });
     let begun = Instant::now();

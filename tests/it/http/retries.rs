@@ -145,6 +145,7 @@ fn a_store_that_comes_up_late_is_waited_for() {
             base: Duration::from_millis(10),
             cap: Duration::from_millis(50),
             also: &[],
+            ..Policy::default()
         },
         deadline: Deadline::after(Duration::from_secs(10)),
         ..once()

@@ -1,0 +1,184 @@
+//! Asking one of the two stores: requests, answers, and what all refusals have in common.
+
+use std::time::{Duration, SystemTime};
+
+use crate::clock::moment;
+use crate::credential::aws::{Service, Session, refusal};
+use crate::failure::Failure;
+use crate::format::json::{self, Json};
+use crate::http::{Answer, Fault as NoAnswer, Request};
+use crate::provider::{Context, Trouble};
+use crate::secret::Secret;
+
+use super::fault::{Denial, Fault, Place, Skew};
+
+/// A store, with the session that both share.
+pub(super) struct Asked<'a> {
+    session: &'a Session,
+}
+
+/// Finds the session of the run, or makes it.
+pub(super) fn open(context: Context<'_>) -> Result<Asked<'_>, Failure> {
+    let make = || {
+        let look = |name: &str| context.settings.setting(name);
+        let session = Session::open(&look, context.deadline, &|| context.options())?;
+        let mut weighed: Vec<String> = Vec::new();
+        for (_, variable, address) in &session.endpoints.own {
+            let origin = address.origin();
+            if !weighed.contains(&origin) {
+                context.weigh(address, variable)?;
+                weighed.push(origin);
+            }
+        }
+        Ok(session)
+    };
+    match context.network.aws.get_or_init(make) {
+        Ok(session) => Ok(Asked { session }),
+        Err(failure) => Err(failure.clone()),
+    }
+}
+
+/// An operation that gave no result.
+pub(super) enum Refusal {
+    /// This one alone: its code and what AWS says.
+    Own(String, Secret),
+    /// Every request would end so: credentials, clock, no answer at all.
+    All(Failure),
+}
+
+impl Asked<'_> {
+    /// The usual region.
+    pub(super) fn region(&self) -> Result<&str, Failure> {
+        self.session.region()
+    }
+
+    pub(super) fn request(
+        &self,
+        service: Service,
+        region: &str,
+        operation: &str,
+        body: String,
+    ) -> Result<Request, Failure> {
+        let prefix = match service {
+            Service::Ssm => "AmazonSSM",
+            other => other.name(),
+        };
+        let body = Secret::new(body.into_bytes());
+        let target = format!("{prefix}.{operation}");
+        self.session.request(service, region, &target, body)
+    }
+
+    /// All requests at once; the outcomes in their order.
+    pub(super) fn together(&self, requests: &[Request]) -> Vec<Result<Json, Refusal>> {
+        let answers = self.session.client.together(requests, usize::MAX);
+        answers.into_iter().map(outcome).collect()
+    }
+
+    /// One request.
+    pub(super) fn one(&self, request: &Request) -> Result<Json, Refusal> {
+        outcome(self.session.client.send(request))
+    }
+}
+
+fn outcome(answer: Result<Answer, NoAnswer>) -> Result<Json, Refusal> {
+    let answer = answer.map_err(|fault| Refusal::All(fault.into()))?;
+    if answer.status == 200 {
+        let json = json::parse(answer.body.expose());
+        return json.map_err(|_| Refusal::All(Fault::Malformed.into()));
+    }
+    let (code, message) = refusal(&answer);
+    match of_all(&code, &message, &answer) {
+        Some(fault) => Err(Refusal::All(fault.into())),
+        None => Err(Refusal::Own(code, message)),
+    }
+}
+
+/// Refusals that say nothing about what was asked for.
+fn of_all(code: &str, message: &Secret, answer: &Answer) -> Option<Fault> {
+    let says = |text: &str| holds(message, text);
+    Some(match code {
+        "ExpiredTokenException" | "ExpiredToken" | "RequestExpired" => Fault::Expired,
+        "UnrecognizedClientException" | "InvalidClientTokenId" | "InvalidToken" => {
+            Fault::UnknownKeys
+        }
+        "InvalidSignatureException" | "SignatureDoesNotMatch" | "RequestTimeTooSkewed"
+            if code == "RequestTimeTooSkewed"
+                || says("Signature expired")
+                || says("not yet current") =>
+        {
+            Fault::Clock(skew(answer))
+        }
+        "InvalidSignatureException" | "SignatureDoesNotMatch" => Fault::WrongKeys,
+        "IncompleteSignature"
+        | "IncompleteSignatureException"
+        | "MissingAuthenticationToken"
+        | "MissingAuthenticationTokenException" => Fault::Answer(code.to_owned(), answer.status),
+        "OptInRequired" | "SubscriptionRequiredException" => Fault::NotSubscribed,
+        _ if answer.status == 429 || is_throttle(code) => Fault::Throttled(code.to_owned()),
+        _ if answer.status >= 500 => Fault::Answer(code.to_owned(), answer.status),
+        _ => return None,
+    })
+}
+
+fn is_throttle(code: &str) -> bool {
+    code.contains("Throttl") || matches!(code, "TooManyRequestsException" | "SlowDown")
+}
+
+/// How far our clock is from the server's.
+fn skew(answer: &Answer) -> Option<Skew> {
+    let text = answer.header("date")?;
+    // `Sun, 06 Nov 1994 08:49:37 GMT`
+    let words: Vec<&str> = text.split([' ', ',']).filter(|w| !w.is_empty()).collect();
+    let [_, day, month, year, time, ..] = words.as_slice() else {
+        return None;
+    };
+    const MONTHS: &str = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    let month = MONTHS.find(month)? / 3 + 1;
+    let server = moment(&format!("{year}-{month:02}-{day:0>2}T{time}Z"))?;
+    let now = SystemTime::now();
+    let far = |duration: Duration| (duration > Duration::from_secs(60)).then_some(duration);
+    match now.duration_since(server) {
+        Ok(ahead) => far(ahead).map(Skew::Ahead),
+        Err(error) => far(error.duration()).map(Skew::Behind),
+    }
+}
+
+/// What AWS says has this text in it.
+pub(super) fn holds(message: &Secret, text: &str) -> bool {
+    message
+        .expose()
+        .windows(text.len())
+        .any(|window| window == text.as_bytes())
+}
+
+/// Refusals of one secret or parameter.
+pub(super) fn trouble(place: Place<'_>, code: &str, message: &Secret) -> Trouble {
+    let here = || place.owned();
+    let says = |text: &str| holds(message, text);
+    match code {
+        "ResourceNotFoundException" if place.versioned => {
+            Trouble::Missing(Fault::NoVersion(here()).into())
+        }
+        "ResourceNotFoundException" if says("staging label") => {
+            Trouble::Missing(Fault::NoValue(here()).into())
+        }
+        "ResourceNotFoundException" | "ParameterNotFound" => {
+            Trouble::Missing(Fault::Missing(here(), None).into())
+        }
+        "ParameterVersionNotFound" => Trouble::Missing(Fault::NoVersion(here()).into()),
+        "InvalidRequestException" if says("deletion") || says("deleted") => {
+            Trouble::Missing(Fault::Deleted(here()).into())
+        }
+        "AccessDeniedException" | "AccessDenied" if says("KMS") || says("kms:") => {
+            Trouble::Failed(Fault::Key(here()).into())
+        }
+        "DecryptionFailure" | "InvalidKeyId" => Trouble::Failed(Fault::Key(here()).into()),
+        "AccessDeniedException" | "AccessDenied" => {
+            Trouble::Failed(Fault::Denied(here(), Denial::read(message)).into())
+        }
+        "ValidationException" | "InvalidParameterException" | "InvalidRequestException" => {
+            Trouble::Failed(Fault::Invalid(here(), code.to_owned()).into())
+        }
+        other => Trouble::Failed(Fault::Answer(other.to_owned(), 400).into()),
+    }
+}

@@ -1,0 +1,5 @@
+//! AWS Secrets Manager and Parameter Store.
+
+mod oracles;
+
+mod promises;
