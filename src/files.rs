@@ -361,7 +361,7 @@ fn explain_absence(path: &Path, errno: Errno) -> Result<Option<Contents>, Fault>
 
 /// The rule of the kernel's `protected_symlinks`, also where that is off: in a sticky folder that
 /// everybody can write to, a link counts only if we or the folder's owner made it.
-fn refuse_foreign_link(path: &Path) -> Result<(), Fault> {
+pub fn refuse_foreign_link(path: &Path) -> Result<(), Fault> {
     let Ok(link) = std::fs::symlink_metadata(path) else {
         return Ok(());
     };

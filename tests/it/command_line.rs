@@ -122,6 +122,9 @@ fn effect(option: &Opt) -> Option<Effect> {
         "timeout" => set(vault("A=exec:sleep 0.2"), "20ms", |it| {
             it.err.contains("did not end within 20 ms")
         }),
+        "audit" => set(vault("A=1"), "audit.jsonl", |it| {
+            it.folder.join("audit.jsonl").exists()
+        }),
         "strict" => {
             let shim = vault("A=1");
             set_mode(&shim.folder.join(".vault"), 0o644);

@@ -13,6 +13,8 @@ mod house;
 
 mod aws;
 
+mod audit;
+
 mod bad_input;
 
 mod command_line;
@@ -30,6 +32,8 @@ mod entries;
 mod environment;
 
 mod exit_status;
+
+mod hcp;
 
 mod http;
 
