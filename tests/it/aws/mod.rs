@@ -1,5 +1,9 @@
 //! AWS Secrets Manager and Parameter Store.
 
+mod chain;
+
 mod oracles;
 
 mod promises;
+
+mod stores;
