@@ -4,6 +4,8 @@ mod chain;
 
 mod oracles;
 
+mod patience;
+
 mod promises;
 
 mod stores;
