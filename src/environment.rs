@@ -42,6 +42,8 @@ pub struct Line {
     pub provider: &'static str,
     /// Its version in the store.
     pub version: Option<String>,
+    /// The references in it.
+    pub references: Vec<String>,
     /// What was decided.
     pub decision: Decision,
 }
@@ -227,6 +229,7 @@ impl Environment {
                     place: Place::Named("environment".to_owned()),
                     provider: "",
                     version: None,
+                    references: Vec::new(),
                     decision: Decision::Removed,
                 });
             } else if !settings.pristine || usual(name) || passes(name) {
@@ -258,6 +261,7 @@ impl Environment {
             place,
             provider,
             version,
+            references,
             as_file,
         } = variable;
         let mut decision = decision;
@@ -282,6 +286,7 @@ impl Environment {
             place,
             provider,
             version,
+            references,
             decision,
         });
     }

@@ -16,9 +16,10 @@ use std::time::SystemTime;
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, open};
 use nix::sys::stat::Mode;
+use zeroize::Zeroizing;
 
 use crate::failure::Explain;
-use crate::secret::{Secret, SecretBuffer};
+use crate::secret::Secret;
 use crate::sys;
 
 /// What stands at a path.
@@ -130,6 +131,9 @@ impl Explain for Fault {
             Fault::Write(_, Errno::ENOSPC | Errno::EDQUOT) => {
                 "make room on the disk; the old file is as it was".to_owned()
             }
+            Fault::Write(path, Errno::ENOENT) => {
+                format!("make the folder: mkdir -p {}", folder(path).display())
+            }
             Fault::Write(path, Errno::EROFS) => format!(
                 "name a folder that can be written to, or mount one at {}",
                 folder(path).display()
@@ -195,17 +199,25 @@ pub fn read(path: &Path, most: usize, accept: Accept) -> Result<Option<Contents>
 
 /// Everything a reader gives, in a buffer that is wiped; `None` when it is more than `most`.
 pub fn drain(mut from: impl Read, expected: usize, most: usize) -> std::io::Result<Option<Secret>> {
-    let mut bytes = SecretBuffer::with_capacity(expected + 1);
-    let mut chunk = zeroize::Zeroizing::new([0u8; 4096]);
+    // One byte more than expected: room to see that nothing follows.
+    let mut bytes = Zeroizing::new(vec![0; expected + 1]);
+    let mut filled = 0;
     loop {
-        let count = match from.read(&mut chunk[..]) {
-            Ok(0) => return Ok(Some(bytes.finish())),
-            Ok(count) => count,
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+        if filled == bytes.len() {
+            let mut larger = Zeroizing::new(vec![0; (filled * 2).max(4096)]);
+            larger[..filled].copy_from_slice(&bytes);
+            bytes = larger;
+        }
+        match from.read(&mut bytes[filled..]) {
+            Ok(0) => {
+                bytes.truncate(filled);
+                return Ok(Some(Secret::new(std::mem::take(&mut *bytes))));
+            }
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
-        };
-        bytes.push(&chunk[..count]);
-        if bytes.as_bytes().len() > most {
+        }
+        if filled > most {
             return Ok(None);
         }
     }
@@ -349,7 +361,7 @@ fn explain_absence(path: &Path, errno: Errno) -> Result<Option<Contents>, Fault>
 
 /// The rule of the kernel's `protected_symlinks`, also where that is off: in a sticky folder that
 /// everybody can write to, a link counts only if we or the folder's owner made it.
-fn refuse_foreign_link(path: &Path) -> Result<(), Fault> {
+pub fn refuse_foreign_link(path: &Path) -> Result<(), Fault> {
     let Ok(link) = std::fs::symlink_metadata(path) else {
         return Ok(());
     };

@@ -72,6 +72,7 @@ impl Explain for Fault {
     fn hint(&self) -> Option<String> {
         Some(match self {
             Fault::OpenQuote => "close it; words with blanks stand in '...' or \"...\"".to_owned(),
+            Fault::NotStarted(program, nix::errno::Errno::EACCES) => format!("chmod +x {program}"),
             Fault::NotStarted(..) => "install it, or write its full path".to_owned(),
             Fault::Failed(..) => "run the command by hand; its own message stands above".to_owned(),
             Fault::TooSlow(..) => {

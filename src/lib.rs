@@ -62,6 +62,8 @@ pub mod resolve;
 
 pub mod environment;
 
+pub mod audit;
+
 pub mod process;
 
 pub mod run;

@@ -76,6 +76,8 @@ pub struct Settings {
     pub arg0: Option<OsString>,
     /// The limit for the whole load.
     pub timeout: Duration,
+    /// Where a line on every load goes; `-` is stderr.
+    pub audit: Option<PathBuf>,
     /// Warnings about readable files are errors.
     pub strict: bool,
     /// `check` prints JSON.
@@ -169,6 +171,7 @@ impl Settings {
             prefix: String::new(),
             arg0: None,
             timeout: Duration::from_secs(30),
+            audit: None,
             strict: false,
             json: false,
             fresh: false,
@@ -270,6 +273,7 @@ impl Settings {
             "password-file" => self.credentials.password_file = Some(file()?),
             "key-file" => self.credentials.key_file = Some(file()?),
             "salt-file" => self.credentials.salt_file = Some(file()?),
+            "audit" => self.audit = Some(value.into()),
             "arg0" => self.arg0 = Some(value.to_owned()),
             "max-age" => {
                 self.max_age = Some(

@@ -4,6 +4,8 @@
 //! table of links, asked in order; the first that has credentials ends it. What the others said is
 //! kept, so that the error of a chain without an answer lists every place and why it was not one.
 
+pub mod hcp;
+
 pub mod sigv4;
 
 pub mod aws;

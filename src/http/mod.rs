@@ -26,6 +26,7 @@ mod retry;
 mod tls;
 mod together;
 mod tunnel;
+mod visits;
 mod waiting;
 mod wire;
 mod words;
@@ -47,6 +48,7 @@ pub use fault::{
 pub use proxy::Proxies;
 pub use retry::Policy;
 pub use tls::{Authority, Identity, Pem, Tls};
+pub use visits::Visits;
 pub use waiting::Waiting;
 
 use wire::{Dialler, NoLookUp, Roads};
@@ -158,6 +160,8 @@ pub struct Options {
     pub socket: Option<PathBuf>,
     /// Shows what is waited for.
     pub waiting: Option<Arc<Waiting>>,
+    /// Remembers who was asked.
+    pub visits: Option<Arc<Visits>>,
 }
 
 impl Options {
@@ -172,6 +176,7 @@ impl Options {
             proxies: Arc::new(Proxies::none()),
             socket: None,
             waiting: None,
+            visits: None,
         }
     }
 }
@@ -188,6 +193,7 @@ pub struct Client {
     proxies: Arc<Proxies>,
     socket: Option<PathBuf>,
     waiting: Option<Arc<Waiting>>,
+    visits: Option<Arc<Visits>>,
 }
 
 impl Client {
@@ -220,6 +226,7 @@ impl Client {
             proxies: options.proxies,
             socket: options.socket,
             waiting: options.waiting,
+            visits: options.visits,
         }
     }
 
@@ -234,6 +241,9 @@ impl Client {
     /// Sends a request until there is an answer or no use in asking again. Any status is an answer,
     /// except a redirect that is not followed.
     pub fn send(&self, request: &Request) -> Result<Answer, Fault> {
+        if let Some(visits) = &self.visits {
+            visits.add(self.place(request));
+        }
         let host = request.address.host();
         let _shown = self.waiting.as_ref().map(|w| w.start(host, &self.deadline));
         let fail = |cause, tries, late: bool| Fault {

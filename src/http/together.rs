@@ -6,11 +6,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::fault::Fault;
 use super::{Answer, Client, Request};
 
-/// More at once makes stores slower, not us faster.
-pub(super) const MOST: usize = 16;
+/// More at once makes stores slower, not us faster. A hundred secrets are three rounds.
+pub(super) const MOST: usize = 34;
 
 impl Client {
-    /// Sends all requests, at most `bound` at a time (16 at most), and gives the outcomes in the
+    /// Sends all requests, at most `bound` at a time (34 at most), and gives the outcomes in the
     /// order of the requests. Where one fails to reach the server at all, those that were not sent
     /// yet fail with it: a hundred secrets of a dead store take as long as one. Every thread has
     /// ended when this returns.

@@ -71,12 +71,12 @@ impl Explain for Fault {
 
     fn hint(&self) -> Option<String> {
         Some(match self {
-            Fault::Missing(_) => format!(
-                "mount the secret there, or set {PATH}; ?default=text or ?optional=1 allow that"
-            ),
+            Fault::Missing(_) => {
+                format!("mount the secret there, or set {PATH}; ?optional=1 allows that")
+            }
             Fault::Leaves(path) => format!(
-                "write the full path, file:/...{}",
-                path.trim_start_matches(['.', '/'])
+                "write the full path, as in file:/run/secrets/{}",
+                path.rsplit('/').next().unwrap_or_default()
             ),
             Fault::NoFolder(_) => format!("mount the secrets there, or set {PATH}"),
             Fault::TooMany(_) => "name the folder of the secrets itself".to_owned(),

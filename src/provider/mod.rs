@@ -12,6 +12,8 @@ mod exec;
 
 mod file;
 
+mod hcp;
+
 mod network;
 
 mod vault;
@@ -29,6 +31,7 @@ pub use network::Network;
 /// Every provider. The order is that of the help and of the search for a bare key.
 pub static PROVIDERS: &[Row] = &[
     vault::ROW,
+    hcp::ROW,
     aws::ROW,
     aws::PARAMETERS,
     file::ROW,
@@ -253,6 +256,6 @@ impl Explain for NotFields {
     }
 
     fn hint(&self) -> Option<String> {
-        Some("leave the `#field` out to take it whole, or store a JSON object: {\"name\": \"value\"}".to_owned())
+        Some("store a JSON object: {\"name\": \"value\"}; to take the secret whole: NAME=scheme:name without `#field`".to_owned())
     }
 }

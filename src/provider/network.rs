@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 
 use crate::credential::aws::Session;
 use crate::failure::{Explain, Failure};
-use crate::http::{Address, Authority, Exposure, Options, Proxies, SettingFault, Waiting};
+use crate::http::{Address, Authority, Exposure, Options, Proxies, SettingFault, Visits, Waiting};
 use crate::provider::Context;
 
 /// What the stores of one run share.
@@ -19,6 +19,14 @@ pub struct Network {
     proxies: OnceLock<Result<Arc<Proxies>, SettingFault>>,
     /// The two stores of AWS are asked with the same credentials, which are found once.
     pub(super) aws: OnceLock<Result<Session, Failure>>,
+    visits: OnceLock<Arc<Visits>>,
+}
+
+impl Network {
+    /// The origins of the stores that were asked.
+    pub fn asked(&self) -> Vec<String> {
+        self.visits.get().map_or(Vec::new(), |visits| visits.list())
+    }
 }
 
 /// An `http://` address that leads over a network.
@@ -74,6 +82,7 @@ impl Context<'_> {
         let mut options = Options::new(self.deadline);
         options.proxies = proxies.clone()?;
         options.waiting = waiting.clone();
+        options.visits = Some(Arc::clone(shared.visits.get_or_init(Arc::default)));
         options.tls.authority = Authority::System {
             file: set("SSL_CERT_FILE").map(path),
             folders: folders.map(path).collect(),

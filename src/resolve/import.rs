@@ -12,6 +12,7 @@ use crate::settings::Settings;
 /// An import that was asked for.
 pub(crate) struct Import {
     shown: String,
+    reference: String,
     scheme: &'static str,
     query: usize,
     optional: bool,
@@ -100,6 +101,7 @@ fn one(
 ) -> Result<Import, Failure> {
     let manner = manner(&mut reference, true)?;
     Ok(Import {
+        reference: reference.to_string(),
         shown: shown.to_owned(),
         scheme: row.scheme,
         query: add(
@@ -197,6 +199,7 @@ fn variables(import: &Import, answer: Option<&Answer>) -> Result<Vec<Loaded>, Fa
             place: Place::Named(import.shown.clone()),
             provider: import.scheme,
             version: version.cloned(),
+            references: vec![import.reference.clone()],
             as_file: false,
         });
     }

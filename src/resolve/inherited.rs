@@ -104,6 +104,7 @@ fn one(settings: &Settings, name: &str) -> Result<Option<Loaded>, Failure> {
         place: Place::Named(format!("environment: {variable}")),
         provider: "file",
         version: None,
+        references: Vec::new(),
         as_file: false,
     }))
 }

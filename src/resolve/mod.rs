@@ -43,6 +43,8 @@ pub struct Loaded {
     pub provider: &'static str,
     /// The version in its store.
     pub version: Option<String>,
+    /// The references in it, as they were written.
+    pub references: Vec<String>,
     /// It becomes a memory file.
     pub as_file: bool,
 }
@@ -143,6 +145,7 @@ pub(crate) struct Query {
 pub fn resolve(
     document: Document,
     settings: &mut Settings,
+    network: &Network,
     report: &Report,
 ) -> Result<Resolved, Failures> {
     let Document {
@@ -163,7 +166,7 @@ pub fn resolve(
         deadline: Deadline::after(settings.timeout),
         report,
         strict: settings.strict,
-        network: &Network::default(),
+        network,
     };
     let mut wrong = Failures::default();
 

@@ -89,11 +89,11 @@ impl Plan {
                 as_file: entry.as_file,
                 role,
             };
-            match entry
-                .value
-                .map(|template| plan.pieces(template, &scope, &mut slot))
-                .transpose()
-            {
+            let pieces = entry.value.and_then(|value| {
+                let pieces = value.map(|template| plan.pieces(template, &scope, &mut slot));
+                pieces.transpose()
+            });
+            match pieces {
                 Ok(pieces) => slot.pieces = pieces,
                 Err(failure) => wrong.0.push(failure),
             }

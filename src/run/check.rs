@@ -1,6 +1,7 @@
 //! `check`: everything but the start. A table of what would be set, from where and why, without a
 //! single value; every reason why a start would fail.
 
+use crate::audit::{self, Outcome, Record};
 use crate::environment::Line;
 use crate::failure::{Exit, Failures};
 use crate::format::json::quote;
@@ -19,11 +20,20 @@ struct Findings {
 }
 
 /// Runs the corridor up to the door.
-pub(super) fn check(settings: &mut Settings, report: &Report) -> Ended {
+pub(super) fn check(settings: &mut Settings, record: &mut Record, report: &Report) -> Ended {
     let mut findings = Findings::default();
-    if let Err(failures) = walk(settings, report, &mut findings) {
+    if let Err(failures) = walk(settings, record, report, &mut findings) {
         findings.failures = failures;
     }
+    record.lines = std::mem::take(&mut findings.lines);
+    let outcome = if findings.failures.0.is_empty() {
+        Outcome::Done
+    } else {
+        Outcome::Failed(&findings.failures)
+    };
+    let told = audit::write(settings, record, outcome);
+    findings.failures.0.extend(told.err());
+    findings.lines = std::mem::take(&mut record.lines);
     let text = if settings.json {
         as_json(&findings)
     } else {
@@ -37,8 +47,13 @@ pub(super) fn check(settings: &mut Settings, report: &Report) -> Ended {
     Ok(Some(Exit::No))
 }
 
-fn walk(settings: &mut Settings, report: &Report, findings: &mut Findings) -> Result<(), Failures> {
-    let resolved = load(settings, report)?;
+fn walk(
+    settings: &mut Settings,
+    record: &mut Record,
+    report: &Report,
+    findings: &mut Findings,
+) -> Result<(), Failures> {
+    let resolved = load(settings, record, report)?;
     findings.source = Some((resolved.choice.file.clone(), resolved.choice.reason.clone()));
     let mut environment = crate::environment::Environment::build(resolved, settings, report)?;
     findings.lines = std::mem::take(&mut environment.lines);

@@ -6,15 +6,16 @@ mod files;
 
 use std::ffi::OsString;
 
+use crate::audit::{self, Outcome, Record};
 use crate::cli::{self, Command, Invocation};
-use crate::environment::Environment;
+use crate::environment::{Decision, Environment, Line};
 use crate::failure::{Exit, Explain, Failure, Failures};
 use crate::process::{self, Program};
-use crate::provider;
+use crate::provider::{self, Network};
 use crate::report::Report;
 use crate::resolve::{self, Loaded, Resolved};
 use crate::settings::{self, Inherited, Misset, Settings};
-use crate::source::{self, Kind, document, dump};
+use crate::source::{self, Choice, Kind, document, dump};
 use crate::sys;
 
 /// Runs the command line of this process, whose first word is our own name. Returns the exit status.
@@ -54,29 +55,41 @@ fn obey(invocation: Invocation, inherited: Inherited, plain: Report) -> Ended {
     }
     let (mut settings, understood) = Settings::settle(invocation, inherited);
     let report = Report::new(settings.log, settings.log_json);
+    let mut record = Record::of(&settings);
     let ended = understood.and_then(|unknown| {
         for name in unknown {
             let misset = Misset::Unknown(name);
             report.warn(&misset.what(), misset.hint().as_deref());
         }
         match settings.command {
-            Command::Check => check::check(&mut settings, &report),
-            Command::Dump => write_dump(&mut settings, &report),
+            Command::Check => check::check(&mut settings, &mut record, &report),
+            Command::Dump => write_dump(&mut settings, &mut record, &report),
             Command::Seal => files::seal(&settings, &report),
             Command::Open => files::open(&settings, &report),
             Command::Keygen => files::keygen(&settings, &report),
-            Command::Run | Command::Help | Command::Version => Err(start(&mut settings, &report)),
+            Command::Run | Command::Help | Command::Version => {
+                Err(start(&mut settings, &mut record, &report))
+            }
         }
     });
     match ended {
-        Err(failures) => Ok(Some(report.failures(&failures))),
+        Err(mut failures) => {
+            if matches!(
+                settings.command,
+                Command::Run | Command::Check | Command::Dump
+            ) {
+                let told = audit::write(&settings, &record, Outcome::Failed(&failures));
+                failures.0.extend(told.err());
+            }
+            Ok(Some(report.failures(&failures)))
+        }
         ended => ended,
     }
 }
 
 /// The main job. Returns only if it failed.
-fn start(settings: &mut Settings, report: &Report) -> Failures {
-    let environment = match prepare(settings, report) {
+fn start(settings: &mut Settings, record: &mut Record, report: &Report) -> Failures {
+    let environment = match prepare(settings, record, report) {
         Ok(environment) => environment,
         Err(failures) => return failures,
     };
@@ -84,11 +97,24 @@ fn start(settings: &mut Settings, report: &Report) -> Failures {
         words: std::mem::take(&mut settings.program),
         arg0: settings.arg0.take(),
     };
-    process::exec(&program, &environment.block(), environment.files()).into()
+    let block = environment.block();
+    if settings.audit.is_some() {
+        // What is not there is not told as started.
+        let told = process::find(&program, &block)
+            .and_then(|_| audit::write(settings, record, Outcome::Starts));
+        if let Err(failure) = told {
+            return failure.into();
+        }
+    }
+    process::exec(&program, &block, environment.files()).into()
 }
 
-fn prepare(settings: &mut Settings, report: &Report) -> Result<Environment, Failures> {
-    let resolved = load(settings, report)?;
+fn prepare(
+    settings: &mut Settings,
+    record: &mut Record,
+    report: &Report,
+) -> Result<Environment, Failures> {
+    let resolved = load(settings, record, report)?;
     if settings.dump
         && matches!(
             resolved.choice.kind,
@@ -99,7 +125,7 @@ fn prepare(settings: &mut Settings, report: &Report) -> Result<Environment, Fail
     }
     let count = for_the_program(&resolved).count();
     let (file, reason) = (resolved.choice.file.clone(), resolved.choice.reason.clone());
-    let environment = Environment::build(resolved, settings, report)?;
+    let mut environment = Environment::build(resolved, settings, report)?;
     match count {
         0 => report.info(&reason),
         1 => report.info(&format!("1 variable from `{file}`")),
@@ -116,24 +142,47 @@ fn prepare(settings: &mut Settings, report: &Report) -> Result<Environment, Fail
             )
         });
     }
+    record.lines = std::mem::take(&mut environment.lines);
     Ok(environment)
 }
 
 /// Command line to values: the part of the corridor that all loading commands share.
-fn load(settings: &mut Settings, report: &Report) -> Result<Resolved, Failures> {
+fn load(
+    settings: &mut Settings,
+    record: &mut Record,
+    report: &Report,
+) -> Result<Resolved, Failures> {
     let choice = source::choose(settings, resolve::names_a_store(settings), report)?;
     report.debug(|| choice.reason.clone());
+    if settings.audit.is_some() {
+        record.source = Some((choice.file.clone(), choice.reason.clone()));
+    }
     let document = document::read(choice, &provider::schemes(), report)?;
-    resolve::resolve(document, settings, report)
+    let network = Network::default();
+    let resolved = resolve::resolve(document, settings, &network, report);
+    record.stores = network.asked();
+    resolved
 }
 
-fn write_dump(settings: &mut Settings, report: &Report) -> Ended {
+fn write_dump(settings: &mut Settings, record: &mut Record, report: &Report) -> Ended {
     settings.reload = true;
-    let resolved = load(settings, report)?;
+    let resolved = load(settings, record, report)?;
     if for_the_program(&resolved).next().is_none() {
-        return Err(NothingToDump(resolved.choice.reason).into());
+        return Err(NothingToDump(resolved.choice).into());
     }
     save(&resolved, report)?;
+    if settings.audit.is_some() {
+        let line = |variable: &Loaded| Line {
+            name: variable.name.clone(),
+            place: variable.place.clone(),
+            provider: variable.provider,
+            version: variable.version.clone(),
+            references: variable.references.clone(),
+            decision: Decision::Set,
+        };
+        record.lines = for_the_program(&resolved).map(line).collect();
+    }
+    audit::write(settings, record, Outcome::Done)?;
     Ok(None)
 }
 
@@ -157,11 +206,14 @@ fn save(resolved: &Resolved, report: &Report) -> Result<(), Failure> {
 }
 
 /// A load that gave no variable is not worth a file that would win over the next one.
-struct NothingToDump(String);
+struct NothingToDump(Choice);
 
 impl Explain for NothingToDump {
     fn what(&self) -> String {
-        format!("there is nothing to dump: {}", self.0)
+        match self.0.kind {
+            Kind::Nothing => format!("there is nothing to dump: {}", self.0.reason),
+            _ => format!("{}: gives no variable to dump", self.0.file),
+        }
     }
     fn hint(&self) -> Option<String> {
         Some("write NAME=value lines into .vault".to_owned())

@@ -11,8 +11,9 @@ use crate::source::{Choice, Kind};
 pub struct Entry {
     /// The variable.
     pub name: String,
-    /// Its value; none for a name without `=`, which sets nothing.
-    pub value: Option<Template>,
+    /// Its value; none for a name without `=`, which sets nothing. What is wrong with it is told
+    /// together with what else is wrong with the document, in the order of its lines.
+    pub value: Result<Option<Template>, Failure>,
     /// 1-based.
     pub line: u32,
     /// It becomes a memory file.
@@ -22,7 +23,7 @@ pub struct Entry {
 impl Entry {
     /// Its value, where that is text and nothing else.
     pub(crate) fn text(&self) -> Option<&[u8]> {
-        match self.value.as_ref()?.parts.as_slice() {
+        match self.value.as_ref().ok()?.as_ref()?.parts.as_slice() {
             [Part::Text(text)] => Some(text.expose()),
             _ => None,
         }
@@ -64,7 +65,6 @@ pub fn read(
     let text = bytes.expose();
     let literal = choice.kind == Kind::Dump && dotenv::is_literal(text);
     let bindings = bindings(&choice.file, text)?;
-    let mut wrong = Failures::default();
     let mut entries = Vec::with_capacity(bindings.len());
     for binding in bindings {
         let place = || {
@@ -74,21 +74,18 @@ pub fn read(
             )
         };
         let value = match binding.value {
-            None => None,
-            Some(value) if literal => Some(Template::literal(value)),
+            None => Ok(None),
+            Some(value) if literal => Ok(Some(Template::literal(value))),
             // An import is a list of references, and stays one.
             Some(value) if choice.kind == Kind::Dump || binding.name == IMPORT => {
-                Some(reference::parse_plain(value.expose()))
+                Ok(Some(reference::parse_plain(value.expose())))
             }
-            Some(value) => match reference::parse(value.expose(), schemes) {
-                Ok(template) => Some(template),
-                Err(fault) => {
-                    wrong.0.push(Failure::from(fault).at(&place()));
-                    continue;
-                }
-            },
+            Some(value) => reference::parse(value.expose(), schemes)
+                .map(Some)
+                .map_err(|fault| Failure::from(fault).at(&place())),
         };
-        if let Some(near) = value.as_ref().and_then(|template| template.suspicion) {
+        let template = value.as_ref().ok().and_then(Option::as_ref);
+        if let Some(near) = template.and_then(|template| template.suspicion) {
             report.warn(
                 &format!(
                     "{}: the value looks like a reference but is passed on as text",
@@ -106,10 +103,10 @@ pub fn read(
             as_file: binding.as_file,
         });
     }
-    if wrong.0.is_empty() && entries.iter().all(|entry| entry.value.is_none()) {
+    if entries.iter().all(|entry| matches!(entry.value, Ok(None))) {
         return Err(Hollow(choice.file).into());
     }
-    wrong.or(Document { choice, entries })
+    Ok(Document { choice, entries })
 }
 
 fn bindings(file: &str, text: &[u8]) -> Result<Vec<dotenv::Binding>, Failures> {

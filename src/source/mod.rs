@@ -125,7 +125,7 @@ impl Explain for Fault {
     fn hint(&self) -> Option<String> {
         Some(match self {
             Fault::Nothing { .. } => "write NAME=value lines into .vault, then run envshim seal; --optional starts without secrets".to_owned(),
-            Fault::Empty(path, Kind::Dump) => format!("remove it, and it is written again: rm {}", path.display()),
+            Fault::Empty(path, Kind::Dump) => format!("write it anew with envshim dump, or remove it: rm {}", path.display()),
             Fault::Empty(..) => "write NAME=value lines into it".to_owned(),
             Fault::Exposed(path) => format!("chmod 600 {}", path.display()),
             Fault::NoFolder(_) => "name the folder that holds .vault, .vault.enc or .env.dump".to_owned(),

@@ -224,7 +224,7 @@ fn an_empty_file() {
     let empty = |place: &str| reads(place).file(place, "").refused();
     assert_eq!(
         empty(".env.dump").err,
-        "envshim: error: .env.dump: is empty\nenvshim: hint: remove it, and it is written again: rm .env.dump\n"
+        "envshim: error: .env.dump: is empty\nenvshim: hint: write it anew with envshim dump, or remove it: rm .env.dump\n"
     );
     assert_eq!(
         empty(".vault").err,

@@ -122,6 +122,9 @@ fn effect(option: &Opt) -> Option<Effect> {
         "timeout" => set(vault("A=exec:sleep 0.2"), "20ms", |it| {
             it.err.contains("did not end within 20 ms")
         }),
+        "audit" => set(vault("A=1"), "audit.jsonl", |it| {
+            it.folder.join("audit.jsonl").exists()
+        }),
         "strict" => {
             let shim = vault("A=1");
             set_mode(&shim.folder.join(".vault"), 0o644);
@@ -416,6 +419,15 @@ fn only_what_stands_before_the_first_double_dash_is_ours() {
         .args("-- printf %s, --help -- --dir=x");
     let answer = shim.arg("").run().ok();
     assert_eq!(answer.out, "--help,--,--dir=x,,");
+}
+
+#[test]
+fn stdin_and_stdout_are_the_programs_alone() {
+    let shim = Shim::new()
+        .file(".vault", "A=exec:cat\nB=exec:echo b")
+        .args("-- cat");
+    let answer = shim.stdin(b"one\n\0two").run().ok().quiet();
+    assert_eq!(answer.bytes, b"one\n\0two");
 }
 
 #[test]

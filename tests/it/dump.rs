@@ -133,7 +133,7 @@ fn what_fails_leaves_the_old_dump() {
         .args("dump")
         .run()
         .exits(125);
-    answer.says("error: there is nothing to dump: `.vault` is there");
+    answer.says("error: .vault: gives no variable to dump");
     Shim::new()
         .args("--optional dump")
         .run()

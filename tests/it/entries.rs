@@ -225,7 +225,7 @@ fn everything_that_is_wrong_is_told_in_one_run_with_its_place_and_cure() {
     assert_eq!(
         answer.refused().err,
         "envshim: error: .vault:1: A: file:../x: the path leaves the folder of the secrets\n\
-         envshim: hint: write the full path, file:/...x\n\
+         envshim: hint: write the full path, as in file:/run/secrets/x\n\
          envshim: error: .vault:2: B: file:one: there is no parameter `versoin`\n\
          envshim: hint: it takes default, optional, decode, as\n\
          envshim: error: .vault:3: C: file:one: there is no parameter `optinal`\n\
@@ -252,7 +252,7 @@ fn everything_that_is_wrong_is_told_in_one_run_with_its_place_and_cure() {
     assert_eq!(
         answer.refused().err,
         "envshim: error: .vault:1: A: file:none (also D, E): there is no `s/none`\n\
-         envshim: hint: mount the secret there, or set SECRET_MANAGER_PATH; ?default=text or ?optional=1 allow that\n\
+         envshim: hint: mount the secret there, or set SECRET_MANAGER_PATH; ?optional=1 allows that\n\
          envshim: error: .vault:2: B: file:json#usr: the secret has no field `usr`\n\
          envshim: hint: did you mean `user`? it has `user`, `deep`, `port`, `on`\n\
          envshim: error: .vault:3: C: file:one#x: the secret is a number, it has no fields and no `x`\n\
@@ -671,4 +671,27 @@ fn programs_are_run_without_a_shell() {
     vault(&line)
         .environment()
         .has("A", concat!("envshim ", env!("CARGO_PKG_VERSION")));
+}
+
+/// What is wrong with the writing of a reference and what is wrong with its words are told together,
+/// in the order of the file.
+#[test]
+fn mistakes_of_both_kinds_come_in_one_run() {
+    let vault = "A=file:x?defualt=3\nB=a${fil:x}\nC=file:../x\nD=file:a%2\n";
+    let answer = Shim::new()
+        .file(".vault", vault)
+        .args("-- true")
+        .run()
+        .exits(125);
+    let errors: Vec<&str> = answer
+        .err
+        .lines()
+        .filter(|line| line.contains("error:"))
+        .collect();
+    let names: Vec<bool> = ["A", "B", "C", "D"]
+        .iter()
+        .zip(&errors)
+        .map(|(name, line)| line.contains(&format!(": {name}: ")))
+        .collect();
+    assert_eq!(names, [true; 4], "{}", answer.err);
 }

@@ -11,6 +11,8 @@
 
 mod house;
 
+mod audit;
+
 mod aws;
 
 mod bad_input;
@@ -31,11 +33,15 @@ mod environment;
 
 mod exit_status;
 
+mod hcp;
+
 mod http;
 
 mod json;
 
 mod leaks;
+
+mod messages;
 
 mod precedence;
 
@@ -50,3 +56,5 @@ mod signals;
 mod static_binary;
 
 mod transparency;
+
+mod vault;

@@ -12,7 +12,8 @@ fn shape(value: &str) -> Result<String, Fault> {
             Part::Variable(v) => format!("V({})", v.name),
             Part::Reference(draft) => {
                 let r = draft.fill(&mut |v| format!("<{}>", v.name));
-                format!("R({r}|{:?})", r.parameters)
+                let field = r.field.map_or(String::new(), |field| format!("#{field}"));
+                format!("R({}:{}{field}|{:?})", r.scheme, r.locator, r.parameters)
             }
         })
         .collect::<Vec<_>>()
@@ -29,7 +30,7 @@ fn references_and_their_look_alikes() {
         ),
         (
             "file:/run/a b.key?as=file",
-            "R(file:/run/a ...|[(\"as\", \"file\")])",
+            "R(file:/run/a b.key|[(\"as\", \"file\")])",
         ),
         ("vault:a%23b%7D#c%3Fd", "R(vault:a#b}#c?d|[])"),
         ("vault:${STAGE}/app#k${N}", "R(vault:<STAGE>/app#k<N>|[])"),
@@ -45,7 +46,7 @@ fn references_and_their_look_alikes() {
         ("x vault:a", "T(x vault:a)"),
         ("${unknown:thing}", "T(${unknown:thing})"),
         ("pa$$w0rd$", "T(pa$$w0rd$)"),
-        ("exec:op read op://a/b", "R(exec:op ...|[])"),
+        ("exec:op read op://a/b", "R(exec:op read op://a/b|[])"),
     ] {
         assert_eq!(shape(value).as_deref(), Ok(want), "{value}");
     }
@@ -97,4 +98,16 @@ fn exact_references_keep_dollar_signs() {
         .map(|r| r.to_string());
     assert_eq!(reference.as_deref(), Some("vault:a${b}#c"));
     assert!(parse_exact("nothing").is_none());
+}
+
+#[test]
+fn what_is_shown_of_a_reference_holds_no_secret() {
+    let shown = |text: &str| parse_exact(text).map(|read| read.map(|r| r.to_string()));
+    for (text, want) in [
+        ("vault:a/b#c?default=s3cr3t", "vault:a/b#c"),
+        ("exec:op read --token s3cr3t#a", "exec:op ...#a"),
+        ("exec:'s3cr3t'", "exec: ..."),
+    ] {
+        assert_eq!(shown(text), Some(Ok(want.to_owned())), "{text}");
+    }
 }

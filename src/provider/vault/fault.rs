@@ -44,7 +44,11 @@ pub(super) enum Fault {
     /// There is no such login method.
     UnknownMethod,
     /// The login was refused.
-    Refused { method: &'static str, status: u16 },
+    Refused {
+        method: &'static str,
+        mount: String,
+        status: u16,
+    },
     /// There is no such login.
     NoLogin { method: &'static str, mount: String },
     /// A second factor is asked for.

@@ -76,7 +76,11 @@ fn log_in(server: &mut Server, login: Login) -> Result<Secret, Fault> {
         200 => {}
         400 | 401 | 403 => {
             let status = answer.status;
-            return Err(Fault::Refused { method, status });
+            return Err(Fault::Refused {
+                method,
+                mount,
+                status,
+            });
         }
         404 | 405 => return Err(Fault::NoLogin { method, mount }),
         _ => return Err(server.ailment(&answer)),

@@ -181,12 +181,15 @@ impl<'a> Reader<'a> {
         if like.is_some_and(|mount| mount.kind == Kind::Plain) {
             guesses.reverse();
         }
+        // Vault tells us nothing of a mount in which we may do nothing.
+        let opaque = ask.path.mount.is_some() && self.opaque.iter().any(|m| m == ask.path.group());
         let new = |route: &Route| !job.tried.iter().any(|(tried, _)| tried == route);
         let single = guesses.len() == 1;
-        if let Some(route) = guesses.into_iter().find(new) {
+        if let Some(route) = guesses.into_iter().find(new)
+            && (job.tried.is_empty() || !opaque)
+        {
             return Step::Send(route, single);
         }
-        let opaque = ask.path.mount.is_some() && self.opaque.iter().any(|m| m == ask.path.group());
         if !job.preflight && !opaque {
             return Step::Preflight;
         }
@@ -245,7 +248,9 @@ impl<'a> Reader<'a> {
                 let content = self.server.content(&answer)?;
                 self.learn_mount(&content, &whole);
             }
-            400 | 401 | 403 | 404 | 405 => self.opaque.extend(ask.path.mount.clone()),
+            400 | 401 | 403 => self.opaque.extend(ask.path.mount.clone()),
+            // A server that is too old for the question.
+            404 | 405 => {}
             _ => return Err(self.server.ailment(&answer)),
         }
         Ok(())

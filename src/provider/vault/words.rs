@@ -35,9 +35,14 @@ impl Explain for Fault {
             Fault::Broken(failure) => failure.what.clone(),
             Fault::Needs(method, names) => format!("the login `{method}` needs {names}"),
             Fault::UnknownMethod => "VAULT_AUTH_METHOD: there is no such login method".to_owned(),
-            Fault::Refused { method, status } => {
-                format!("Vault refuses the login `{method}` (status {status})")
-            }
+            Fault::Refused {
+                method,
+                mount,
+                status,
+            } => format!(
+                "Vault refuses the login `{method}` at auth/{} (status {status})",
+                one_line(mount)
+            ),
             Fault::NoLogin { method, mount } => {
                 format!("Vault has no login `{method}` at auth/{}", one_line(mount))
             }
@@ -123,6 +128,15 @@ impl Explain for Fault {
                 "it is token, approle, kubernetes, jwt, userpass, ldap, cert, aws or github"
                     .to_owned()
             }
+            // Vault tells a stranger not even where it has no login.
+            Fault::Refused {
+                method,
+                status: 403,
+                ..
+            } => format!(
+                "{}; if the login is mounted elsewhere, set VAULT_AUTH_MOUNT",
+                refused(method)
+            ),
             Fault::Refused { method, .. } => refused(method).to_owned(),
             Fault::NoLogin { .. } => {
                 "set VAULT_AUTH_MOUNT to where it is mounted, and look at VAULT_NAMESPACE"

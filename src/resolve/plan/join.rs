@@ -101,6 +101,7 @@ impl Plan {
         let mut pieces = pieces?;
         let mut provider = "text";
         let mut version = None;
+        let mut references = Vec::new();
         let value = if let [Piece::Text(_)] = pieces.as_slice()
             && let Some(Piece::Text(text)) = pieces.pop()
         {
@@ -120,6 +121,7 @@ impl Plan {
                         provider = self.scheme(query);
                         match manner.apply(answers.get(query)?.as_ref()?) {
                             Ok(Some((secret, found))) => {
+                                references.extend(self.written(query));
                                 version = found;
                                 whole.push(secret.expose());
                             }
@@ -142,8 +144,14 @@ impl Plan {
             place,
             provider,
             version,
+            references,
             as_file,
         })
+    }
+
+    fn written(&self, query: usize) -> Option<String> {
+        let query = self.queries.get(query)?;
+        Some(query.reference.to_string())
     }
 
     fn scheme(&self, query: usize) -> &'static str {

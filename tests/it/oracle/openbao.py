@@ -14,11 +14,7 @@ import hvac
 import requests
 
 address, authority = sys.argv[1:]
-session = requests.Session()
-# The environment names other authorities on some machines, and they would win.
-session.trust_env = False
-client = hvac.Client(url=address, verify=authority, session=session)
-client.session.verify = authority
+client = hvac.Client(url=address, verify=authority)
 
 made = client.sys.initialize(secret_shares=1, secret_threshold=1)
 client.sys.submit_unseal_key(made["keys"][0])
