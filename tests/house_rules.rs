@@ -140,6 +140,7 @@ fn secrets_are_exposed_where_that_is_the_work() {
     let work = [
         "secret",
         "files",
+        "helper",
         "format",
         "credential",
         "provider",

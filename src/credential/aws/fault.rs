@@ -146,7 +146,7 @@ impl Explain for Fault {
             Fault::BadSource(..) => {
                 "it is one of Environment, EcsContainer, Ec2InstanceMetadata".to_owned()
             }
-            Fault::SourceSilent(..) => return None,
+            Fault::SourceSilent(..) => "name another credential_source, or a source_profile".to_owned(),
             Fault::Mfa(profile) | Fault::LoginSession(profile) => format!(
                 "eval \"$(aws configure export-credentials --profile {profile} --format env)\", then start again"
             ),

@@ -1,5 +1,11 @@
 //! AWS Secrets Manager and Parameter Store.
 
+mod chain;
+
 mod oracles;
 
+mod patience;
+
 mod promises;
+
+mod stores;

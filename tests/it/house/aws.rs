@@ -135,6 +135,11 @@ impl Aws {
         answer
     }
 
+    /// From now on moto verifies signatures and policies, as ministack always does.
+    pub fn checks_signatures(&self) {
+        self.call("http", "/moto-api/reset-auth", r#"{"body": "0"}"#);
+    }
+
     /// A secret of Secrets Manager; its ARN.
     #[track_caller]
     pub fn secret(&self, name: &str, value: &[u8]) -> String {
