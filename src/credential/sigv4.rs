@@ -99,19 +99,24 @@ fn canonical(
         let words: Vec<&str> = value.split_ascii_whitespace().collect();
         Zeroizing::new(words.join(" ").into_bytes())
     };
-    let mut headers: Vec<(String, Zeroizing<Vec<u8>>)> = vec![
-        ("host".into(), one(request.host)),
-        ("x-amz-date".into(), one(date)),
-    ];
+    let mut headers: Vec<(String, Zeroizing<Vec<u8>>)> = Vec::new();
+    // By name; values of one name stay in their order. A handful, for which no sort is needed.
+    let mut add = |name: &str, value| {
+        let name = name.to_ascii_lowercase();
+        let after = headers.iter().position(|(known, _)| *known > name);
+        headers.insert(after.unwrap_or(headers.len()), (name, value));
+    };
+    add("host", one(request.host));
+    add("x-amz-date", one(date));
     if let Some(token) = token {
-        let token = Zeroizing::new(token.expose().to_vec());
-        headers.push(("x-amz-security-token".into(), token));
+        add(
+            "x-amz-security-token",
+            Zeroizing::new(token.expose().to_vec()),
+        );
     }
     for (name, value) in request.headers {
-        headers.push((name.to_ascii_lowercase(), one(value)));
+        add(name, one(value));
     }
-    // Stable: values of one name stay in their order.
-    headers.sort_by(|a, b| a.0.cmp(&b.0));
 
     let (path, query) = request.path.split_once('?').unwrap_or((request.path, ""));
     let lines = [
@@ -164,14 +169,19 @@ fn canonical_path(path: &str) -> String {
 
 /// The parameters in the order of their names, then values.
 fn canonical_query(query: &str) -> String {
-    let mut pairs: Vec<(&str, &str)> = query
-        .split('&')
-        .filter(|pair| !pair.is_empty())
-        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-        .collect();
-    pairs.sort_unstable();
-    let pairs: Vec<String> = pairs.iter().map(|(n, v)| format!("{n}={v}")).collect();
-    pairs.join("&")
+    let mut pairs: Vec<(&str, &str)> = Vec::new();
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let pair = pair.split_once('=').unwrap_or((pair, ""));
+        let after = pairs.iter().position(|known| *known > pair);
+        pairs.insert(after.unwrap_or(pairs.len()), pair);
+    }
+    let mut out = String::new();
+    for (name, value) in pairs {
+        for part in [if out.is_empty() { "" } else { "&" }, name, "=", value] {
+            out.push_str(part);
+        }
+    }
+    out
 }
 
 /// Percent-encoded, but for letters, digits, `-._~` and what is `safe`.

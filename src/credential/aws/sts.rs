@@ -112,9 +112,17 @@ fn ask(setup: &Setup<'_>, role: &Role<'_>, request: &Request) -> Result<Keys, Fa
 /// The text of the first element of this name. Keys, tokens and dates have no letter that XML
 /// would write as an entity.
 fn element<'a>(xml: &'a str, name: &str) -> Option<&'a str> {
-    let (_, rest) = xml.split_once(&format!("<{name}>"))?;
-    let (text, _) = rest.split_once(&format!("</{name}>"))?;
-    Some(text.trim())
+    let begin = after(xml, &format!("<{name}>"))?;
+    let end = after(begin, &format!("</{name}>"))?;
+    let length = begin.len().checked_sub(end.len() + name.len() + 3)?;
+    Some(begin.get(..length)?.trim_ascii())
+}
+
+/// What stands behind the first place where `text` has `mark`.
+pub fn after<'a>(text: &'a str, mark: &str) -> Option<&'a str> {
+    let mut places = text.as_bytes().windows(mark.len());
+    let at = places.position(|place| place == mark.as_bytes())?;
+    text.get(at + mark.len()..)
 }
 
 /// A signed POST.
