@@ -106,6 +106,9 @@ pub fn write(settings: &Settings, record: &Record, outcome: Outcome<'_>) -> Resu
 impl Record {
     /// A load that is about to begin.
     pub fn of(settings: &Settings) -> Record {
+        if settings.audit.is_none() {
+            return Record::default();
+        }
         let word = settings.program.first();
         let name = word.and_then(|word| Path::new(word).file_name());
         Record {
@@ -178,7 +181,8 @@ fn line(settings: &Settings, record: &Record, outcome: Outcome<'_>) -> String {
 }
 
 fn variable(line: &Line, file: &str) -> String {
-    let references = line.references.iter().map(|reference| quote(reference));
+    let references = line.origin.iter().flat_map(|origin| &origin.references);
+    let references = references.map(|reference| quote(reference));
     let fields = [
         pair("name", &quote(&line.name)),
         pair("place", &quote(&line.place.shown(file))),
@@ -187,7 +191,7 @@ fn variable(line: &Line, file: &str) -> String {
             &text(Some(line.provider).filter(|p| !p.is_empty())),
         ),
         pair("references", &list(references)),
-        pair("version", &text(line.version.as_deref())),
+        pair("version", &text(line.version())),
         pair("decision", &quote(line.decision.words())),
     ];
     format!("{{{}}}", fields.join(","))

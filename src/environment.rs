@@ -12,7 +12,7 @@ use zeroize::Zeroize;
 use crate::failure::{Failure, Failures};
 use crate::provider::PROVIDERS;
 use crate::report::Report;
-use crate::resolve::{Loaded, Place, Resolved, SETTING};
+use crate::resolve::{Loaded, Origin, Place, Resolved, SETTING};
 use crate::secret::Secret;
 use crate::settings::{ENCRYPTION_KEY, SECRET_VARIABLES, Settings, split};
 use crate::source::{Kind, MARKER};
@@ -40,12 +40,17 @@ pub struct Line {
     pub place: Place,
     /// Its provider, or `text`.
     pub provider: &'static str,
-    /// Its version in the store.
-    pub version: Option<String>,
-    /// The references in it.
-    pub references: Vec<String>,
+    /// What it was made of.
+    pub origin: Option<Box<Origin>>,
     /// What was decided.
     pub decision: Decision,
+}
+
+impl Line {
+    /// Its version in the store.
+    pub fn version(&self) -> Option<&str> {
+        self.origin.as_ref()?.version.as_deref()
+    }
 }
 
 /// What became of a variable.
@@ -228,8 +233,7 @@ impl Environment {
                     name: name.to_owned(),
                     place: Place::Named("environment".to_owned()),
                     provider: "",
-                    version: None,
-                    references: Vec::new(),
+                    origin: None,
                     decision: Decision::Removed,
                 });
             } else if !settings.pristine || usual(name) || passes(name) {
@@ -260,8 +264,7 @@ impl Environment {
             value,
             place,
             provider,
-            version,
-            references,
+            origin,
             as_file,
         } = variable;
         let mut decision = decision;
@@ -285,8 +288,7 @@ impl Environment {
             name,
             place,
             provider,
-            version,
-            references,
+            origin,
             decision,
         });
     }

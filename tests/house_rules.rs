@@ -148,6 +148,7 @@ fn secrets_are_exposed_where_that_is_the_work() {
         "environment",
         "sealed",
         "prompt",
+        "helper",
         "http",
         "source",
     ];

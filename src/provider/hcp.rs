@@ -18,6 +18,7 @@ mod store;
 
 use crate::failure::Failure;
 use crate::format::naming;
+use crate::format::naming::Policy;
 use crate::format::reference::Reference;
 use crate::provider::{Answer, Provider, Row, Setting, Wanted};
 
@@ -34,10 +35,10 @@ pub(crate) const ROW: Row = Row {
     settings: SETTINGS,
     parameters: &["version"],
     imports: true,
-    names: naming::Policy::Default,
     local: false,
     trusts_environment: true,
     marker: Some("hcp_loaded"),
+    names: Policy::Default,
     shield: str::to_owned,
     check,
     implied: |settings| match (settings.text(URL), settings.text("SECRET_MANAGER_TYPE")) {

@@ -17,9 +17,9 @@ use crate::provider::Context;
 pub struct Network {
     waiting: OnceLock<Option<Arc<Waiting>>>,
     proxies: OnceLock<Result<Arc<Proxies>, SettingFault>>,
+    visits: OnceLock<Arc<Visits>>,
     /// The two stores of AWS are asked with the same credentials, which are found once.
     pub(super) aws: OnceLock<Result<Session, Failure>>,
-    visits: OnceLock<Arc<Visits>>,
 }
 
 impl Network {

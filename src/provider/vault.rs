@@ -15,6 +15,8 @@ mod credential;
 
 mod fault;
 
+mod iam;
+
 mod import;
 
 mod login;

@@ -5,7 +5,7 @@ use crate::format::naming;
 use crate::format::reference::{self, Reference};
 use crate::provider::{self, Answer, PROVIDERS, Row, Trouble, Value};
 use crate::resolve::plan::add;
-use crate::resolve::{Loaded, Place, Query, View, manner};
+use crate::resolve::{Loaded, Origin, Place, Query, View, manner};
 use crate::secret::Secret;
 use crate::settings::Settings;
 
@@ -198,8 +198,10 @@ fn variables(import: &Import, answer: Option<&Answer>) -> Result<Vec<Loaded>, Fa
             value: secret.duplicate(),
             place: Place::Named(import.shown.clone()),
             provider: import.scheme,
-            version: version.cloned(),
-            references: vec![import.reference.clone()],
+            origin: Some(Box::new(Origin {
+                references: vec![import.reference.clone()],
+                version: version.cloned(),
+            })),
             as_file: false,
         });
     }

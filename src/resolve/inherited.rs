@@ -103,8 +103,7 @@ fn one(settings: &Settings, name: &str) -> Result<Option<Loaded>, Failure> {
         value: Secret::new(text.to_vec()),
         place: Place::Named(format!("environment: {variable}")),
         provider: "file",
-        version: None,
-        references: Vec::new(),
+        origin: None,
         as_file: false,
     }))
 }

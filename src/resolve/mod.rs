@@ -41,12 +41,19 @@ pub struct Loaded {
     pub place: Place,
     /// What it was made of: a scheme, or `text`.
     pub provider: &'static str,
-    /// The version in its store.
-    pub version: Option<String>,
-    /// The references in it, as they were written.
-    pub references: Vec<String>,
+    /// What it was made of, where it came from a store; boxed, because most did not.
+    pub origin: Option<Box<Origin>>,
     /// It becomes a memory file.
     pub as_file: bool,
+}
+
+/// What a variable was made of.
+#[derive(Clone, Default)]
+pub struct Origin {
+    /// The references in it, as they were written.
+    pub references: Vec<String>,
+    /// The version in its store.
+    pub version: Option<String>,
 }
 
 /// Where a variable was written.

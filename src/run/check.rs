@@ -94,7 +94,7 @@ fn as_table(findings: &Findings) -> String {
             line.name.clone(),
             line.place.shown(file),
             dash(line.provider),
-            dash(line.version.as_deref().unwrap_or("")),
+            dash(line.version().unwrap_or("")),
             line.decision.words().to_owned(),
         ]);
     }
@@ -129,7 +129,7 @@ fn as_json(findings: &Findings) -> String {
                 pair("name", Some(&line.name)),
                 pair("source", Some(&line.place.shown(file))),
                 pair("provider", Some(line.provider).filter(|p| !p.is_empty())),
-                pair("version", line.version.as_deref()),
+                pair("version", line.version()),
                 pair("decision", Some(line.decision.words())),
             ];
             format!("{{{}}}", cells.join(","))

@@ -176,8 +176,7 @@ fn write_dump(settings: &mut Settings, record: &mut Record, report: &Report) -> 
             name: variable.name.clone(),
             place: variable.place.clone(),
             provider: variable.provider,
-            version: variable.version.clone(),
-            references: variable.references.clone(),
+            origin: variable.origin.clone(),
             decision: Decision::Set,
         };
         record.lines = for_the_program(&resolved).map(line).collect();

@@ -10,7 +10,11 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 
+use envshim::format::json::quote;
+
+use super::house::openbao::OpenBao;
 use super::house::{Folder, Shim, envshim, python, repository, wait_until};
+use super::vault::end_to_end::settings;
 
 const SECRET: &str = "a$b#c 'd' \"e\"";
 /// HMAC-SHA-256 of `hello` under SECRET.
@@ -22,6 +26,14 @@ const GUNICORN: &[&str] = &["gunicorn", "--workers=2", "--bind=127.0.0.1:0", "ws
 
 /// The project with `.vault.enc` beside manage.py, and the key elsewhere.
 fn site() -> (Folder, Folder) {
+    site_with(&format!(
+        "DJANGO_SECRET_KEY='{}'\n",
+        SECRET.replace('\'', "\\'")
+    ))
+}
+
+/// The same with another `.vault` in it.
+fn site_with(vault: &str) -> (Folder, Folder) {
     let (site, keys) = (Folder::new(), Folder::new());
     for entry in std::fs::read_dir(repository().join("tests/django")).expect("the project") {
         let path = entry.expect("an entry").path();
@@ -32,7 +44,6 @@ fn site() -> (Folder, Folder) {
     }
     let key = Shim::new().args("keygen").run().ok().bytes;
     let key = keys.write("vault.key", key);
-    let vault = format!("DJANGO_SECRET_KEY='{}'\n", SECRET.replace('\'', "\\'"));
     site.write(".vault", vault);
     let mut seal = Command::new(envshim());
     seal.args(["seal", "--remove-plain", "--key-file"])
@@ -148,6 +159,22 @@ fn behaves(words: &[&str]) {
         without.into_raw(),
         "{with} with, {without} without"
     );
+}
+
+/// The sealed file has an AppRole, and Vault has the secret.
+#[test]
+fn with_a_secret_of_vault() {
+    let Some(bao) = OpenBao::start() else { return };
+    let fields = format!("{{\"django_secret_key\": {}}}", quote(SECRET));
+    bao.put("site/production", &fields);
+    let entry = "DJANGO_SECRET_KEY=vault:site/production#django_secret_key\n";
+    let (site, keys) = site_with(&format!("{}{entry}", settings(&bao)));
+    let key = keys.join("vault.key");
+    let shimmed = ["envshim", "--key-file", key.to_str().expect("text"), "--"];
+    let mut server = Server::start(&site, "log", &[&shimmed, GUNICORN].concat(), &[]);
+    assert_eq!(server.page(), PAGE);
+    let environment = std::fs::read(format!("/proc/{}/environ", server.pid())).expect("its own");
+    assert!(!String::from_utf8_lossy(&environment).contains("VAULT_"));
 }
 
 #[test]

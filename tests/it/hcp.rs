@@ -7,10 +7,13 @@ mod dump;
 
 mod faults;
 
-use super::house::contract::{Store, keeps_its_promises};
+mod promises;
+
+mod together;
+
+use super::house::Shim;
 use super::house::hcp::{APP, App, CLIENT_ID, CLIENT_SECRET, Hcp, Kind, ORGANIZATION, PROJECT};
 use super::house::server::{Server, answer};
-use super::house::{Answer, Shim};
 
 /// Settings that the original loader had, and nothing else.
 fn settings(hcp: &Hcp, end: &str) -> String {
@@ -305,100 +308,4 @@ fn any_other_address_that_speaks_so_is_asked_as_it_is() {
     start(&hcp, &format!("{vault}C=hcp:A?version=2\n"))
         .refused()
         .says(".vault:6: C: hcp:A: HCP_SECRETS_URL has no place for single versions");
-}
-
-#[test]
-fn what_is_local_is_fetched_while_the_store_thinks() {
-    let hcp = Hcp::new(App::new(&[]));
-    let folder = super::house::Folder::new();
-    let (asked, ran) = (folder.join("asked"), folder.join("ran"));
-    let (mark, wait) = (asked.clone(), ran.clone());
-    // Neither side goes on before the other has begun.
-    let slow = Server::https(hcp.authority.server("hcp").config(), move |seen| {
-        if seen.line.starts_with("POST") {
-            std::fs::write(&mark, "").unwrap();
-            super::house::wait_until("the program", || wait.exists());
-            return answer(200, "", r#"{"access_token":"t"}"#);
-        }
-        answer(
-            200,
-            "",
-            r#"{"secret":{"static_version":{"version":1,"value":"a"}}}"#,
-        )
-    });
-    let shim = Shim::new()
-        .env("SSL_CERT_FILE", hcp.authority.root())
-        .env("HCP_CLIENT_ID", "i")
-        .env("HCP_CLIENT_SECRET", "s")
-        .env("HCP_AUTH_URL", slow.tls_url())
-        .env("HCP_API_ADDRESS", format!("localhost:{}", slow.port()))
-        .env("HCP_ORGANIZATION_ID", "o")
-        .env("HCP_PROJECT_ID", "p")
-        .env("HCP_APP", "a");
-    let meet = format!(
-        "touch {}; until [ -e {} ]; do sleep 0.01; done; echo local",
-        ran.display(),
-        asked.display()
-    );
-    shim.file(".vault", format!("A=hcp:A\nB='exec:sh -c \"{meet}\"'\n"))
-        .environment()
-        .has("A", "a")
-        .has("B", "local");
-}
-
-/// The double as any provider's contract wants it: one for each shim.
-#[derive(Default)]
-struct Promised(std::cell::RefCell<Vec<Hcp>>);
-
-impl Store for Promised {
-    fn shim(&self, secrets: &[(&str, &[u8])]) -> Shim {
-        // The double lives as long as the tests; so do its secrets.
-        let text = |bytes: &[u8]| -> &'static str {
-            String::from_utf8(bytes.to_vec()).expect("text").leak()
-        };
-        let secrets: Vec<(&'static str, u32, Kind)> = secrets
-            .iter()
-            .map(|(name, value)| (text(name.as_bytes()), 1, Kind::Static(text(value))))
-            .collect();
-        let hcp = Hcp::new(App::new(&secrets));
-        let shim = as_the_sdk(&hcp);
-        self.0.borrow_mut().push(hcp);
-        shim
-    }
-
-    fn reference(&self, name: &str) -> String {
-        format!("hcp:{name}")
-    }
-
-    fn holds(&self, value: &[u8]) -> bool {
-        std::str::from_utf8(value).is_ok_and(|text| !text.contains('\0'))
-    }
-
-    fn asked(&self, _: &Answer, name: &str) -> Option<usize> {
-        let wanted = format!("GET /secrets/{name}:open");
-        let known = self.0.borrow();
-        let asked = known.last().expect("a double").asked();
-        Some(asked.into_iter().filter(|line| *line == wanted).count())
-    }
-
-    fn hanging(&self) -> Option<(Shim, String)> {
-        let hcp = Hcp::new(App::new(&[]));
-        // It takes connections, and says nothing.
-        let silent = Server::raw(|stream, _| {
-            std::io::copy(&mut &stream, &mut std::io::sink()).ok();
-        });
-        let shim = as_the_sdk(&hcp).env("HCP_AUTH_URL", silent.tls_url());
-        std::mem::forget(silent);
-        self.0.borrow_mut().push(hcp);
-        Some((shim, "hcp:one".to_owned()))
-    }
-
-    fn missing(&self) -> Option<&'static str> {
-        Some("{}: the app `web` has no secret `")
-    }
-}
-
-#[test]
-fn it_keeps_the_promises_of_a_provider() {
-    keeps_its_promises(&Promised::default());
 }

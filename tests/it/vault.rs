@@ -1,5 +1,7 @@
 //! Vault, against a real OpenBao over TLS; what OpenBao lacks, against a fake that is as strict.
 
+pub mod end_to_end;
+
 mod logins;
 
 mod promises;

@@ -4,13 +4,18 @@
 use std::path::Path;
 
 use crate::credential::{Link, Pass, Unanswered, chain};
-use crate::provider::Lookup;
+use crate::provider::Context;
 use crate::provider::vault::credential::{Credential, Of, SERVICE_ACCOUNT};
 use crate::provider::vault::fault::Fault;
 
 /// Finds out who we are. `agent`: there is one that may answer without.
-pub(super) fn choose(settings: &dyn Lookup, agent: bool) -> Result<Credential, Fault> {
-    let of = Of { settings, agent };
+pub(super) fn choose(context: &Context<'_>, agent: bool) -> Result<Credential, Fault> {
+    let settings = context.settings;
+    let of = Of {
+        context,
+        settings,
+        agent,
+    };
     if let Some(method) = settings.text("VAULT_AUTH_METHOD") {
         return of.method(method.trim().to_ascii_lowercase().as_str());
     }

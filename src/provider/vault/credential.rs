@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use crate::files::{self, Accept};
 use crate::format::json::Json;
-use crate::provider::Lookup;
 use crate::provider::vault::fault::Fault;
+use crate::provider::vault::iam;
+use crate::provider::{Context, Lookup};
 use crate::secret::Secret;
 
 /// Larger than any token, also those of identity providers with all their groups.
@@ -45,6 +46,7 @@ pub(super) struct Login {
 
 /// The settings, as logins read them.
 pub(super) struct Of<'a> {
+    pub(super) context: &'a Context<'a>,
     pub(super) settings: &'a dyn Lookup,
     pub(super) agent: bool,
 }
@@ -61,6 +63,7 @@ impl Of<'_> {
             "ldap" => self.password("ldap")?,
             "cert" => self.certificate()?,
             "github" => self.github()?,
+            "aws" | "iam" => self.aws()?,
             _ => return Err(Fault::UnknownMethod),
         };
         let mount = ["VAULT_AUTH_MOUNT", "VAULT_AUTH_PATH"];
@@ -200,6 +203,13 @@ impl Of<'_> {
         };
         let held = held.ok_or(Fault::Needs("github", "VAULT_GITHUB_TOKEN"))?;
         Ok(login("github", vec![("token", Json::Text(held.value))]))
+    }
+
+    fn aws(&self) -> Result<Login, Fault> {
+        // Without a role, Vault takes the name of the AWS role or user for it.
+        let mut body: Vec<_> = self.role()?.into_iter().collect();
+        body.extend(iam::body(self.context)?);
+        Ok(login("aws", body))
     }
 
     fn role(&self) -> Result<Option<(&'static str, Json)>, Fault> {

@@ -24,7 +24,7 @@ pub(super) fn enter(server: &mut Server, context: &Context<'_>) -> Result<Sessio
         from: from.to_owned(),
         fresh,
     };
-    match choose(context.settings, server.agent)? {
+    match choose(context, server.agent)? {
         Credential::Nothing => Ok(session("", false)),
         Credential::Token(held) => {
             server.token = Some(held.value);

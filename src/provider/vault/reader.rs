@@ -184,11 +184,12 @@ impl<'a> Reader<'a> {
         // Vault tells us nothing of a mount in which we may do nothing.
         let opaque = ask.path.mount.is_some() && self.opaque.iter().any(|m| m == ask.path.group());
         let new = |route: &Route| !job.tried.iter().any(|(tried, _)| tried == route);
-        let single = guesses.len() == 1;
+        // Nobody has to go ahead where another path of the mount was answered.
+        let ahead = guesses.len() > 1 && (like.is_none() || !job.tried.is_empty());
         if let Some(route) = guesses.into_iter().find(new)
             && (job.tried.is_empty() || !opaque)
         {
-            return Step::Send(route, single);
+            return Step::Send(route, !ahead);
         }
         if !job.preflight && !opaque {
             return Step::Preflight;

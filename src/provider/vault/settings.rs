@@ -84,6 +84,10 @@ pub(super) const SETTINGS: &[Setting] = &[
         "AWS: the value of the X-Vault-AWS-IAM-Server-ID header that the server demands",
     ),
     plain(
+        "VAULT_AWS_REGION",
+        "AWS: the region whose STS the server asks (default: the global one)",
+    ),
+    plain(
         "VAULT_CACERT",
         "a file with the certificates (PEM) of the authorities that may sign Vault's",
     ),

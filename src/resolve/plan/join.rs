@@ -3,7 +3,7 @@
 use super::{Piece, Plan, Role, SETTING, Slot};
 use crate::failure::{Failure, Failures};
 use crate::provider::{self, Answer};
-use crate::resolve::Loaded;
+use crate::resolve::{Loaded, Origin};
 use crate::secret::{Secret, SecretBuffer};
 
 impl Plan {
@@ -100,8 +100,7 @@ impl Plan {
         } = slot;
         let mut pieces = pieces?;
         let mut provider = "text";
-        let mut version = None;
-        let mut references = Vec::new();
+        let mut origin: Option<Box<Origin>> = None;
         let value = if let [Piece::Text(_)] = pieces.as_slice()
             && let Some(Piece::Text(text)) = pieces.pop()
         {
@@ -121,8 +120,9 @@ impl Plan {
                         provider = self.scheme(query);
                         match manner.apply(answers.get(query)?.as_ref()?) {
                             Ok(Some((secret, found))) => {
-                                references.extend(self.written(query));
-                                version = found;
+                                let origin = origin.get_or_insert_default();
+                                origin.references.extend(self.written(query));
+                                origin.version = found;
                                 whole.push(secret.expose());
                             }
                             // Optional and missing: the whole variable stays unset.
@@ -143,8 +143,7 @@ impl Plan {
             value,
             place,
             provider,
-            version,
-            references,
+            origin,
             as_file,
         })
     }

@@ -9,6 +9,7 @@ use std::sync::Mutex;
 use envshim::format::json::{self, Json};
 
 use super::authority::{Authority, NOW};
+use super::aws::program;
 use super::{Folder, Shim, repository, wait_until, without};
 
 pub struct OpenBao {
@@ -31,18 +32,9 @@ impl Drop for OpenBao {
 }
 
 impl OpenBao {
-    /// A program of the server's Python environment; it dies with the thread that started it.
+    /// A program of the server's Python environment.
     pub fn program(name: &str) -> Command {
-        let path = repository().join("target/servers/openbao/bin").join(name);
-        assert!(
-            path.exists(),
-            "{} is missing: run tests/all once, it installs the servers",
-            path.display()
-        );
-        let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "KILL", "--"]).arg(path);
-        command.env_clear().env("PATH", "/usr/bin:/bin");
-        command
+        program("openbao", name)
     }
 
     /// A new one. None where the caller of the tests left it out knowingly.

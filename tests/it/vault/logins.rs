@@ -1,13 +1,18 @@
 //! Every way to log in. Those that OpenBao has are tested against it, with issuers that the test
 //! makes; LDAP and GitHub against a fake that takes exactly what the documentation of Vault says.
 
-use base64ct::{Base64UrlUnpadded, Encoding};
+use std::io::Write;
+use std::process::Stdio;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use base64ct::{Base64, Base64UrlUnpadded, Encoding};
 use envshim::format::json::{self, Json, quote};
 
 use super::super::house::authority::{Authority, NOW};
+use super::super::house::aws::program;
 use super::super::house::openbao::{OpenBao, text};
 use super::super::house::server::{Seen, Server, answer};
-use super::super::house::{Answer, Shim, set_mode};
+use super::super::house::{Answer, Shim, repository, set_mode, without};
 use super::told;
 
 /// One secret, and a policy `app` that may read it and nothing else.
@@ -611,4 +616,156 @@ fn no_credential_is_an_argument() {
         .output();
     let seen = String::from_utf8_lossy(&output.expect("envshim").stdout).into_owned();
     assert!(seen.contains("A=1") && !seen.contains(&bao.root));
+}
+
+/// What botocore would have signed: method, address, body and headers of a login, its keys.
+fn signed_by_botocore(
+    region: &str,
+    token: &str,
+    headers: &[(String, String)],
+    seconds: u64,
+) -> String {
+    let mut child = program("moto", "python")
+        .arg(repository().join("tests/it/oracle/sigv4.py"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("python");
+    let pairs = headers
+        .iter()
+        .map(|(name, value)| format!("[{},{}]", quote(name), quote(value)));
+    let host = match region {
+        "us-east-1" => "sts.amazonaws.com".to_owned(),
+        region => format!("sts.{region}.amazonaws.com"),
+    };
+    let body = Base64::encode_string(b"Action=GetCallerIdentity&Version=2011-06-15");
+    let line = format!(
+        "[\"POST\",\"https://{host}/\",[{}],\"{body}\",\"AKIDX\",\"c4n4ry\",\"{token}\",\"{region}\",\"sts\",{seconds}]\n",
+        pairs.collect::<Vec<_>>().join(",")
+    );
+    let mut input = child.stdin.take().expect("stdin");
+    input.write_all(line.as_bytes()).expect("the oracle");
+    drop(input);
+    let output = child.wait_with_output().expect("the oracle");
+    String::from_utf8(output.stdout)
+        .expect("text")
+        .trim()
+        .to_owned()
+}
+
+/// A Vault with the AWS login: it looks at the request that it would send, as the real one does.
+fn aws_login(authority: &Authority, region: &'static str) -> Server {
+    Server::https(authority.server("server").config(), move |seen| {
+        let errors = |status: u16| answer(status, "", r#"{"errors":["no"]}"#);
+        if seen.line != "POST /v1/auth/aws/login HTTP/1.1" {
+            return match seen.header("x-vault-token") {
+                Some("s.fresh") => answer(
+                    200,
+                    "",
+                    r#"{"data":{"data":{"a":"1"},"metadata":{"version":3,"created_time":"x"}}}"#,
+                ),
+                _ => errors(403),
+            };
+        }
+        let Ok(body) = json::parse(&seen.body) else {
+            return errors(400);
+        };
+        let decoded = |name: &str| Base64::decode_vec(&text(&body, name)).expect("base64");
+        let url = format!(
+            "https://{}/",
+            match region {
+                "us-east-1" => "sts.amazonaws.com".to_owned(),
+                region => format!("sts.{region}.amazonaws.com"),
+            }
+        );
+        assert_eq!(text(&body, "role"), "web");
+        assert_eq!(text(&body, "iam_http_request_method"), "POST");
+        assert_eq!(decoded("iam_request_url"), url.as_bytes());
+        assert_eq!(
+            decoded("iam_request_body"),
+            b"Action=GetCallerIdentity&Version=2011-06-15"
+        );
+        let Ok(headers) = json::parse(&decoded("iam_request_headers")) else {
+            return errors(400);
+        };
+        let header = |name: &str| {
+            let list = headers.get(name).and_then(Json::list).unwrap_or_default();
+            assert!(list.len() <= 1, "{name}");
+            list.first().and_then(Json::as_str).map(str::to_owned)
+        };
+        assert_eq!(
+            header("X-Amz-Security-Token").as_deref(),
+            Some("c4n4ry/session")
+        );
+        let date = header("X-Amz-Date").expect("a date");
+        let iso = format!(
+            "{}-{}-{}T{}:{}:{}Z",
+            &date[..4],
+            &date[4..6],
+            &date[6..8],
+            &date[9..11],
+            &date[11..13],
+            &date[13..15]
+        );
+        let at = envshim::clock::moment(&iso).expect("a moment");
+        let seconds = at.duration_since(UNIX_EPOCH).expect("a time").as_secs();
+        let age = SystemTime::now().duration_since(at).expect("a past");
+        assert!(age.as_secs() < 60);
+        let signed: Vec<(String, String)> = ["Content-Type", "X-Vault-AWS-IAM-Server-ID"]
+            .iter()
+            .filter_map(|name| Some(((*name).to_owned(), header(name)?)))
+            .collect();
+        let theirs = signed_by_botocore(region, "c4n4ry/session", &signed, seconds);
+        if header("X-Vault-AWS-IAM-Server-ID").as_deref() != Some("vault.example")
+            || header("Authorization") != Some(theirs)
+        {
+            return errors(400);
+        }
+        answer(200, "", r#"{"auth":{"client_token":"s.fresh"}}"#)
+    })
+}
+
+#[test]
+fn aws() {
+    if without("moto") {
+        return;
+    }
+    let authority = Authority::new();
+    authority.sign("server", "DNS:localhost", NOW);
+    for region in ["us-east-1", "eu-central-1"] {
+        let server = aws_login(&authority, region);
+        let shim = || {
+            let shim = Shim::new()
+                .env("VAULT_ADDR", server.tls_url())
+                .env("VAULT_CACERT", authority.root())
+                .env("VAULT_AUTH_METHOD", "aws")
+                .env("VAULT_ROLE", "web")
+                .env("AWS_ACCESS_KEY_ID", "AKIDX")
+                .env("AWS_SESSION_TOKEN", "c4n4ry/session");
+            match region {
+                "us-east-1" => shim,
+                region => shim.env("VAULT_AWS_REGION", region),
+            }
+        };
+        let good = || shim().env("AWS_SECRET_ACCESS_KEY", "c4n4ry");
+        // The program keeps what its own SDK reads.
+        gets(good().env("VAULT_AWS_IAM_SERVER_ID", "vault.example"))
+            .has("AWS_ACCESS_KEY_ID", "AKIDX");
+        for bad in [
+            good(),
+            shim()
+                .env("AWS_SECRET_ACCESS_KEY", "c4n4ry2")
+                .env("VAULT_AWS_IAM_SERVER_ID", "vault.example"),
+        ] {
+            wanting(bad)
+                .refused()
+                .says("Vault refuses the login `aws` at auth/aws (status 400)\n")
+                .says("hint: is the role in Vault bound to the ARN of these AWS credentials?")
+                .hides("c4n4ry");
+        }
+        wanting(shim())
+            .refused()
+            .says("AWS_SECRET_ACCESS_KEY")
+            .hides("c4n4ry");
+    }
 }
