@@ -79,7 +79,7 @@ pub fn timestamp(moment: SystemTime) -> String {
 /// Reads a moment in RFC 3339: `2026-11-22T06:29:00Z`, also with a fraction, which is dropped, or an
 /// offset (`+01:00`). Before 1970 there was none.
 pub fn moment(text: &str) -> Option<SystemTime> {
-    let text = text.trim();
+    let text = text.trim_ascii();
     let digits = |from: usize, to: usize| -> Option<u64> {
         let digits = text.get(from..to)?;
         let plain = digits.bytes().all(|b| b.is_ascii_digit());

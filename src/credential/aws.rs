@@ -39,7 +39,7 @@ use crate::secret::Secret;
 pub use endpoint::{Endpoints, Service, is_region, partition};
 pub use fault::Fault;
 pub use session::Session;
-pub use sts::refusal;
+pub use sts::{after, refusal};
 
 use profile::Profiles;
 
@@ -104,7 +104,7 @@ fn keys(setup: &Setup<'_>) -> Result<(&'static str, Keys), Failure> {
 impl Setup<'_> {
     /// A setting as text.
     fn text(&self, name: &str) -> Option<&str> {
-        let value = std::str::from_utf8((self.look)(name)?).ok()?.trim();
+        let value = std::str::from_utf8((self.look)(name)?).ok()?.trim_ascii();
         (!value.is_empty()).then_some(value)
     }
 

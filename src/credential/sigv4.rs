@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use crate::clock::timestamp;
-use crate::secret::Secret;
+use crate::secret::{Secret, SecretBuffer};
 
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 
@@ -61,11 +61,9 @@ pub struct Signature {
 
 /// Signs.
 pub fn sign(keys: &Keys, scope: &Scope<'_>, request: &Request<'_>) -> Signature {
-    let date: String = timestamp(scope.at)
-        .chars()
-        .filter(|c| !matches!(c, '-' | ':'))
-        .collect();
-    let day = date.split('T').next().unwrap_or_default();
+    let mut date = timestamp(scope.at);
+    date.retain(|c| !matches!(c, '-' | ':'));
+    let day = date.get(..8).unwrap_or_default();
     let place = format!("{day}/{}/{}/aws4_request", scope.region, scope.service);
     let (canonical, signed) = canonical(request, &date, keys.token.as_ref());
     let text = format!("{ALGORITHM}\n{date}\n{place}\n{}", hash(&canonical));
@@ -99,19 +97,24 @@ fn canonical(
         let words: Vec<&str> = value.split_ascii_whitespace().collect();
         Zeroizing::new(words.join(" ").into_bytes())
     };
-    let mut headers: Vec<(String, Zeroizing<Vec<u8>>)> = vec![
-        ("host".into(), one(request.host)),
-        ("x-amz-date".into(), one(date)),
-    ];
+    let mut headers: Vec<(String, Zeroizing<Vec<u8>>)> = Vec::new();
+    // By name; values of one name stay in their order. A handful, for which no sort is needed.
+    let mut add = |name: &str, value| {
+        let name = name.to_ascii_lowercase();
+        let after = headers.iter().position(|(known, _)| *known > name);
+        headers.insert(after.unwrap_or(headers.len()), (name, value));
+    };
+    add("host", one(request.host));
+    add("x-amz-date", one(date));
     if let Some(token) = token {
-        let token = Zeroizing::new(token.expose().to_vec());
-        headers.push(("x-amz-security-token".into(), token));
+        add(
+            "x-amz-security-token",
+            Zeroizing::new(token.expose().to_vec()),
+        );
     }
     for (name, value) in request.headers {
-        headers.push((name.to_ascii_lowercase(), one(value)));
+        add(name, one(value));
     }
-    // Stable: values of one name stay in their order.
-    headers.sort_by(|a, b| a.0.cmp(&b.0));
 
     let (path, query) = request.path.split_once('?').unwrap_or((request.path, ""));
     let lines = [
@@ -125,15 +128,17 @@ fn canonical(
     let mut out = Zeroizing::new(Vec::with_capacity(lines.len() + room + 80));
     out.extend_from_slice(lines.as_bytes());
     let mut names = String::new();
+    let mut last = "";
     for (name, value) in &headers {
-        if names.rsplit(';').next() == Some(name) {
+        if name == last {
             out.push(b',');
         } else {
-            names.push_str(if names.is_empty() { "" } else { ";" });
+            names.push_str(if last.is_empty() { "" } else { ";" });
             names.push_str(name);
             out.push(b'\n');
             out.extend_from_slice(name.as_bytes());
             out.push(b':');
+            last = name;
         }
         out.extend_from_slice(value);
     }
@@ -164,28 +169,40 @@ fn canonical_path(path: &str) -> String {
 
 /// The parameters in the order of their names, then values.
 fn canonical_query(query: &str) -> String {
-    let mut pairs: Vec<(&str, &str)> = query
-        .split('&')
-        .filter(|pair| !pair.is_empty())
-        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-        .collect();
-    pairs.sort_unstable();
-    let pairs: Vec<String> = pairs.iter().map(|(n, v)| format!("{n}={v}")).collect();
-    pairs.join("&")
+    let mut pairs: Vec<(&str, &str)> = Vec::new();
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let pair = pair.split_once('=').unwrap_or((pair, ""));
+        let after = pairs.iter().position(|known| *known > pair);
+        pairs.insert(after.unwrap_or(pairs.len()), pair);
+    }
+    let mut out = String::new();
+    for (name, value) in pairs {
+        for part in [if out.is_empty() { "" } else { "&" }, name, "=", value] {
+            out.push_str(part);
+        }
+    }
+    out
 }
 
 /// Percent-encoded, but for letters, digits, `-._~` and what is `safe`.
 pub fn encoded(text: &str, safe: &[u8]) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        let plain = byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-        if plain || safe.contains(&byte) {
-            out.push(char::from(byte));
+    let mut out = SecretBuffer::with_capacity(text.len());
+    encode(text.as_bytes(), safe, &mut out);
+    String::from_utf8_lossy(out.as_bytes()).into_owned()
+}
+
+/// The same into a buffer, for what is secret.
+pub fn encode(bytes: &[u8], safe: &[u8], out: &mut SecretBuffer) {
+    const HEX: &[u8; 16] = b"0123456789ABCDEF";
+    for byte in bytes {
+        let plain = byte.is_ascii_alphanumeric() || b"-._~".contains(byte);
+        if plain || safe.contains(byte) {
+            out.push(&[*byte]);
         } else {
-            out.push_str(&format!("%{byte:02X}"));
+            let digits = [HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]];
+            out.push(&[b'%', digits[0], digits[1]]);
         }
     }
-    out
 }
 
 fn hash(bytes: &[u8]) -> String {

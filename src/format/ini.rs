@@ -61,18 +61,20 @@ pub fn parse(bytes: &[u8]) -> Result<Ini, Fault> {
         let number = at + 1;
         let line = std::str::from_utf8(line).map_err(|_| Fault::NotText(number))?;
         let indented = line.starts_with([' ', '\t']);
-        let line = uncommented(line).trim();
+        let line = uncommented(line).trim_ascii();
         if line.is_empty() {
             continue;
         }
         if let Some(rest) = line.strip_prefix('[') {
             let (name, _) = rest.split_once(']').ok_or(Fault::OpenSection(number))?;
-            section = Some(ini.section_at(name.trim()));
+            section = Some(ini.section_at(name.trim_ascii()));
             continue;
         }
         let section = section.and_then(|at| ini.0.get_mut(at));
         let section = section.ok_or(Fault::NoSection(number))?;
-        let pair = line.split_once('=').map(|(n, v)| (n.trim(), v.trim()));
+        let pair = line
+            .split_once('=')
+            .map(|(n, v)| (n.trim_ascii(), v.trim_ascii()));
         match (indented.then(|| section.pairs.last_mut()).flatten(), pair) {
             (Some((_, value)), _) if !value.expose().is_empty() => {
                 let mut longer = SecretBuffer::with_capacity(value.expose().len() + line.len() + 1);
@@ -106,7 +108,7 @@ fn group_of(pair: Option<&(String, Secret)>) -> String {
 fn uncommented(line: &str) -> &str {
     let begins = |(at, _): &(usize, &str)| {
         let before = line.get(..*at).unwrap_or_default();
-        before.trim().is_empty() || before.ends_with([' ', '\t'])
+        before.trim_ascii().is_empty() || before.ends_with([' ', '\t'])
     };
     match line.match_indices(['#', ';']).find(begins) {
         Some((at, _)) => line.get(..at).unwrap_or_default(),

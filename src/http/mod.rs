@@ -46,7 +46,7 @@ pub use fault::{
     AddressFault, Cause, CertificateFault, Fault, Phase, ProxyFault, Redirect, SettingFault,
 };
 pub use proxy::Proxies;
-pub use retry::Policy;
+pub use retry::{Policy, date};
 pub use tls::{Authority, Identity, Pem, Tls};
 pub use visits::Visits;
 pub use waiting::Waiting;

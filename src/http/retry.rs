@@ -102,9 +102,12 @@ pub(super) fn retry_after(text: &str, now: SystemTime) -> Option<Duration> {
     if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
         return Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)));
     }
-    let seconds = http_date(text)?;
-    let at = UNIX_EPOCH.checked_add(Duration::from_secs(seconds))?;
-    Some(at.duration_since(now).unwrap_or(Duration::ZERO))
+    Some(date(text)?.duration_since(now).unwrap_or(Duration::ZERO))
+}
+
+/// Reads a date in a header.
+pub fn date(text: &str) -> Option<SystemTime> {
+    UNIX_EPOCH.checked_add(Duration::from_secs(http_date(text)?))
 }
 
 /// `Sun, 06 Nov 1994 08:49:37 GMT` as seconds since 1970. The two obsolete forms of dates are not

@@ -125,7 +125,7 @@ impl Inner {
                     "waiting for {} ({} s of {} s)",
                     oldest.host,
                     since.as_secs(),
-                    oldest.whole.as_secs_f64().round()
+                    (oldest.whole.as_millis() + 500) / 1000
                 );
                 (self.say)(Some(&text));
                 said = true;

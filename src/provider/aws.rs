@@ -151,7 +151,12 @@ const SETTINGS: &[Setting] = &[
 
 /// The imports that settings ask for.
 fn implied(settings: &dyn Lookup) -> Vec<String> {
-    let text = |name| settings.text(name).map(str::trim).filter(|t| !t.is_empty());
+    let text = |name| {
+        settings
+            .text(name)
+            .map(str::trim_ascii)
+            .filter(|t| !t.is_empty())
+    };
     let of_aws = text("SECRET_MANAGER_TYPE").is_some_and(|t| t.eq_ignore_ascii_case("aws"))
         || text("AWS_REGION").is_some()
         || text("AWS_DEFAULT_REGION").is_some();
@@ -159,9 +164,9 @@ fn implied(settings: &dyn Lookup) -> Vec<String> {
     let mut imports = Vec::new();
     for name in ["AWS_SECRETS_NAME", "AWS_SECRET_NAME", "SECRET_NAME"] {
         let list = text(name).filter(|_| name != "SECRET_NAME" || of_aws);
-        for secret in list.unwrap_or_default().split(',') {
-            let import = format!("aws:{}{region}", secret.trim());
-            if !secret.trim().is_empty() && !imports.contains(&import) {
+        for secret in list.unwrap_or_default().split(',').map(str::trim_ascii) {
+            let import = format!("aws:{}{region}", secret);
+            if !secret.is_empty() && !imports.contains(&import) {
                 imports.push(import);
             }
         }

@@ -33,7 +33,7 @@ pub(super) fn ask(setup: &Setup<'_>) -> Result<Keys, Pass> {
     }
     let role = text(&role).map_err(Pass::Broken)?;
     // One a line; there is only ever one.
-    let role = role.lines().next().unwrap_or_default().trim();
+    let role = role.split('\n').next().unwrap_or_default().trim_ascii();
     if role.is_empty() {
         return Err(Pass::Silent("the instance has no role".to_owned()));
     }
@@ -57,7 +57,7 @@ pub(super) fn region(setup: &Setup<'_>) -> Result<String, Failure> {
 fn text(answer: &Answer) -> Result<String, Failure> {
     let text = std::str::from_utf8(answer.body.expose());
     match (answer.status, text) {
-        (200, Ok(text)) => Ok(text.trim().to_owned()),
+        (200, Ok(text)) => Ok(text.trim_ascii().to_owned()),
         (200, Err(_)) => Err(Fault::Malformed(IMDS.to_owned()).into()),
         (status, _) => Err(Fault::Service(IMDS, format!("with status {status}")).into()),
     }

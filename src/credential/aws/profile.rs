@@ -64,13 +64,13 @@ impl Profiles {
 
     /// The names of all profiles.
     pub(super) fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = Vec::new();
         let config = self.config.sections().filter_map(profile_of);
-        let mut names: Vec<String> = config
-            .chain(self.credentials.sections())
-            .map(str::to_owned)
-            .collect();
-        names.sort();
-        names.dedup();
+        for name in config.chain(self.credentials.sections()) {
+            if !names.iter().any(|known| known == name) {
+                names.push(name.to_owned());
+            }
+        }
         names
     }
 
@@ -105,7 +105,7 @@ fn profile_of(section: &str) -> Option<&str> {
         return Some(section);
     }
     let name = section.strip_prefix("profile")?;
-    let name = name.starts_with([' ', '\t']).then(|| name.trim())?;
+    let name = name.starts_with([' ', '\t']).then(|| name.trim_ascii())?;
     let bare = |quote: char| name.strip_prefix(quote)?.strip_suffix(quote);
     Some(bare('"').or_else(|| bare('\'')).unwrap_or(name))
 }

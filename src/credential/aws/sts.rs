@@ -3,7 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::clock::moment;
-use crate::credential::sigv4::{self, Keys, Scope, encoded};
+use crate::credential::sigv4::{self, Keys, Scope, encode};
 use crate::failure::Failure;
 use crate::format::json::{self, Json};
 use crate::http::{Address, Answer, Method, Request, Value};
@@ -63,27 +63,22 @@ fn form(action: &str, role: &Role<'_>, token: Option<&Secret>) -> Secret {
     let named = format!("envshim-{}", now.map_or(0, |since| since.as_secs()));
     let mut body = SecretBuffer::with_capacity(4096);
     let pairs = [
-        ("Action", Some(action)),
-        ("Version", Some("2011-06-15")),
-        ("RoleArn", Some(role.arn)),
-        ("RoleSessionName", Some(role.session.unwrap_or(&named))),
-        ("ExternalId", role.external_id),
-        ("DurationSeconds", role.duration),
+        ("Action", Some(action.as_bytes())),
+        ("&Version", Some(&b"2011-06-15"[..])),
+        ("&RoleArn", Some(role.arn.as_bytes())),
         (
-            "WebIdentityToken",
-            token.and_then(|token| std::str::from_utf8(token.expose()).ok()),
+            "&RoleSessionName",
+            Some(role.session.unwrap_or(&named).as_bytes()),
         ),
+        ("&ExternalId", role.external_id.map(str::as_bytes)),
+        ("&DurationSeconds", role.duration.map(str::as_bytes)),
+        ("&WebIdentityToken", token.map(Secret::expose)),
     ];
     for (name, value) in pairs {
-        let Some(value) = value else { continue };
-        body.push(if name == "Action" { b"" } else { b"&" });
-        body.push(name.as_bytes());
-        body.push(b"=");
-        // A token is of the letters that need no encoding; nothing of it is copied elsewhere.
-        for piece in value.split_inclusive(|c: char| !c.is_ascii_alphanumeric()) {
-            let plain = piece.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
-            body.push(plain.as_bytes());
-            body.push(encoded(&piece[plain.len()..], b"").as_bytes());
+        if let Some(value) = value {
+            body.push(name.as_bytes());
+            body.push(b"=");
+            encode(value, b"", &mut body);
         }
     }
     body.finish()
@@ -112,9 +107,17 @@ fn ask(setup: &Setup<'_>, role: &Role<'_>, request: &Request) -> Result<Keys, Fa
 /// The text of the first element of this name. Keys, tokens and dates have no letter that XML
 /// would write as an entity.
 fn element<'a>(xml: &'a str, name: &str) -> Option<&'a str> {
-    let (_, rest) = xml.split_once(&format!("<{name}>"))?;
-    let (text, _) = rest.split_once(&format!("</{name}>"))?;
-    Some(text.trim())
+    let begin = after(xml, &format!("<{name}>"))?;
+    let end = after(begin, &format!("</{name}>"))?;
+    let length = begin.len().checked_sub(end.len() + name.len() + 3)?;
+    Some(begin.get(..length)?.trim_ascii())
+}
+
+/// What stands behind the first place where `text` has `mark`.
+pub fn after<'a>(text: &'a str, mark: &str) -> Option<&'a str> {
+    let mut places = text.as_bytes().windows(mark.len());
+    let at = places.position(|place| place == mark.as_bytes())?;
+    text.get(at + mark.len()..)
 }
 
 /// A signed POST.
@@ -137,19 +140,17 @@ pub(super) fn signed(
         },
     );
     let mut request = Request::send(Method::Post, address.clone(), body);
+    let mut add = |name: &'static str, value| request.headers.push((name.into(), value));
     for (name, value) in headers {
-        request = request.header(*name, Value::Plain((*value).to_owned().into()));
+        add(name, Value::Plain((*value).to_owned().into()));
     }
-    request = request
-        .header("x-amz-date", Value::Plain(signature.date.into()))
-        .header(
-            "authorization",
-            Value::Secret(Secret::new(signature.authorization.into_bytes())),
-        );
-    match signature.token {
-        Some(token) => request.header("x-amz-security-token", Value::Secret(token)),
-        None => request,
+    add("x-amz-date", Value::Plain(signature.date.into()));
+    let proof = Secret::new(signature.authorization.into_bytes());
+    add("authorization", Value::Secret(proof));
+    if let Some(token) = signature.token {
+        add("x-amz-security-token", Value::Secret(token));
     }
+    request
 }
 
 /// The code of a refusal, and what AWS says about it, which may name what was asked for and is never

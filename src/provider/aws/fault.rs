@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::clock::spoken;
-use crate::credential::aws::{Service, partition};
+use crate::credential::aws::{Service, after, partition};
 use crate::failure::{Explain, nearest, one_line};
 use crate::secret::Secret;
 
@@ -139,16 +139,15 @@ impl Denial {
     /// Out of `User: ARN is not authorized to perform: ACTION on resource: ...`.
     pub(super) fn read(message: &Secret) -> Denial {
         let text = std::str::from_utf8(message.expose()).unwrap_or_default();
-        let after = |mark: &str, more: &str| {
-            let (_, rest) = text.split_once(mark)?;
-            let word = rest.split_whitespace().next()?;
+        let word = |mark: &str, more: &str| {
+            let word = after(text, mark)?.split(' ').next()?;
             let fits = |c: char| c.is_ascii_alphanumeric() || more.contains(c);
             (word.len() <= 512 && word.chars().all(fits)).then(|| word.to_owned())
         };
         Denial {
-            who: after("User: ", ":/_+=,.@-"),
-            action: after("perform: ", ":"),
-            explicit: text.contains("explicit deny"),
+            who: word("User: ", ":/_+=,.@-"),
+            action: word("perform: ", ":"),
+            explicit: after(text, "explicit deny").is_some(),
         }
     }
 }
@@ -176,6 +175,8 @@ pub(super) enum Fault {
     Throttled(String),
     Answer(String, u16),
     Malformed,
+    /// A listing with more pages than anybody has secrets for.
+    Endless,
     /// A secret of a folder that could not be had: its name, code.
     InFolder(Where, String),
     /// Two secrets of a folder with one field.
@@ -253,6 +254,7 @@ impl Explain for Fault {
             Fault::Throttled(code) => format!("AWS asks to slow down: {code}"),
             Fault::Answer(code, status) => format!("AWS answers {code} (status {status})"),
             Fault::Malformed => "the answer is not one of AWS".to_owned(),
+            Fault::Endless => "the listing has no end".to_owned(),
             Fault::InFolder(at, code) => {
                 format!(
                     "the secret `{}` in {} cannot be read: {code}",
@@ -304,6 +306,7 @@ impl Explain for Fault {
             Fault::Throttled(_) => "give it more time: --timeout 60s; or ask for a higher quota".to_owned(),
             Fault::InFolder(at, _) => format!("allow secretsmanager:GetSecretValue on {}", at.arn("*")),
             Fault::Twice { .. } => "import one of them, and name variables of the other one by one: NAME=aws:secret#field".to_owned(),
+            Fault::Endless => "name a longer path".to_owned(),
             Fault::Answer(..) | Fault::Malformed => return None,
         })
     }

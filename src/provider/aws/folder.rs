@@ -1,13 +1,13 @@
 //! Listings of Secrets Manager: every secret below a path, and names that are near to a missing one.
 
 use crate::credential::aws::Service;
-use crate::format::json::{Json, quote};
+use crate::format::json::quote;
 use crate::provider::{Answer, Found, Item, Trouble, Value};
 
 use super::fault::{Fault, Place};
-use super::plan::{Got, Target, Targets, last};
-use super::secrets::{Manager, TOGETHER, got, variables};
-use super::service::{Refusal, trouble};
+use super::plan::{Got, Target, Targets, last, variables};
+use super::secrets::{Manager, TOGETHER, got};
+use super::service::{Refusal, list, member, next_page, text};
 
 const SERVICE: Service = Service::SecretsManager;
 
@@ -28,23 +28,22 @@ impl Manager<'_> {
             let body = page_of(begin, 100, token.as_deref());
             let request = self.0.request(SERVICE, region, "ListSecrets", body);
             let json = self.0.one(&request.map_err(Refusal::All)?)?;
-            let list = json.get("SecretList").and_then(Json::list);
-            let found = list.unwrap_or_default().iter();
-            let found = found.filter_map(|secret| secret.get("Name").and_then(Json::as_str));
-            names.extend(
-                found
-                    .filter(|name| name.starts_with(begin))
-                    .map(str::to_owned),
-            );
-            token = json
-                .get("NextToken")
-                .and_then(Json::as_str)
-                .map(str::to_owned);
+            for secret in list(&json, "SecretList") {
+                let name = text(secret, "Name");
+                if name.starts_with(begin) {
+                    names.push(name.to_owned());
+                }
+            }
+            token = next_page(&json);
             if token.is_none() {
-                break;
+                return Ok(names);
             }
         }
-        Ok(names)
+        // One page is for a suggestion, which may be of a part.
+        if pages == 1 {
+            return Ok(names);
+        }
+        Err(Refusal::All(Fault::Endless.into()))
     }
 
     /// Every secret whose name begins so. One that cannot be read fails the whole: a program is not
@@ -59,54 +58,32 @@ impl Manager<'_> {
             let json = match self.0.one(&request.map_err(Trouble::Failed)?) {
                 Ok(json) => json,
                 Err(Refusal::Own(..)) if page == 0 => return self.listed(begin, region),
-                Err(Refusal::Own(code, message)) => {
-                    return Err(trouble(Place::new(SERVICE, begin, region), &code, &message));
-                }
-                Err(Refusal::All(failure)) => return Err(Trouble::Failed(failure)),
+                Err(refusal) => return Err(refusal.of(Place::new(SERVICE, begin, region))),
             };
-            let errors = json.get("Errors").and_then(Json::list).unwrap_or_default();
-            if let Some(error) = errors.first() {
-                let text = |name| error.get(name).and_then(Json::as_str).unwrap_or("");
-                let code: String = text("ErrorCode")
-                    .chars()
-                    .filter(char::is_ascii_alphanumeric)
-                    .collect();
-                return Err(failed(Fault::InFolder(
-                    Place::new(SERVICE, text("SecretId"), region).owned(),
-                    code,
-                )));
+            if let Some(error) = list(&json, "Errors").first() {
+                let code = text(error, "ErrorCode").chars();
+                let code = code.filter(char::is_ascii_alphanumeric).collect();
+                let place = Place::new(SERVICE, text(error, "SecretId"), region);
+                return Err(failed(Fault::InFolder(place.owned(), code)));
             }
-            for value in json
-                .get("SecretValues")
-                .and_then(Json::list)
-                .unwrap_or_default()
-            {
+            for value in list(&json, "SecretValues") {
                 let got = got(value).ok_or_else(|| failed(Fault::Malformed))?;
                 if got.name.starts_with(begin) {
                     all.push(got);
                 }
             }
-            token = json
-                .get("NextToken")
-                .and_then(Json::as_str)
-                .map(str::to_owned);
+            token = next_page(&json);
             if token.is_none() {
-                break;
+                return items(all, begin);
             }
         }
-        items(all, begin)
+        Err(failed(Fault::Endless))
     }
 
     /// The same by listing and single reads, for who may not read batches.
     fn listed(&self, begin: &str, region: &str) -> Answer {
-        let names = self
-            .names(begin, region, PAGES)
-            .map_err(|refusal| match refusal {
-                Refusal::All(failure) => Trouble::Failed(failure),
-                Refusal::Own(code, message) => {
-                    trouble(Place::new(SERVICE, begin, region), &code, &message)
-                }
-            })?;
+        let names = self.names(begin, region, PAGES);
+        let names = names.map_err(|refusal| refusal.of(Place::new(SERVICE, begin, region)))?;
         let all: Vec<Target> = names
             .into_iter()
             .map(|name| Target {
@@ -125,9 +102,7 @@ impl Manager<'_> {
 
 /// A page of a listing by the beginning of names.
 fn page_of(begin: &str, most: usize, token: Option<&str>) -> String {
-    let token = token.map_or(String::new(), |token| {
-        format!(",\"NextToken\":{}", quote(token))
-    });
+    let token = member("NextToken", token);
     format!(
         "{{\"Filters\":[{{\"Key\":\"name\",\"Values\":[{}]}}],\"MaxResults\":{most}{token}}}",
         quote(begin)

@@ -4,15 +4,13 @@
 //! A tree is read page by page.
 
 use crate::credential::aws::Service;
-use crate::failure::Failure;
 use crate::format::json::{Json, quote};
 use crate::http::Request;
-use crate::provider::{Answer, Found, Item, Provider, Trouble, Value, Wanted, pick};
+use crate::provider::{Answer, Found, Item, Provider, Trouble, Value, Wanted};
 
 use super::fault::{Fault, Place};
-use super::plan::{Goal, Got, Target, Targets, again, last};
-use super::secrets::variables;
-use super::service::{Asked, Refusal, trouble};
+use super::plan::{Got, Outcome, Outcomes, Target, Targets, answers, suggest};
+use super::service::{Asked, Refusal, list, member, next_page, text, trouble};
 
 const SERVICE: Service = Service::Ssm;
 
@@ -25,46 +23,16 @@ const PAGES: usize = 1000;
 /// The store.
 pub(super) struct Store<'a>(pub(super) Asked<'a>);
 
-type Outcome = Result<Got, Trouble>;
-
 impl Provider for Store<'_> {
     fn fetch(&mut self, wanted: &[Wanted<'_>]) -> Vec<Answer> {
-        let mut targets = Targets::default();
-        let goals: Vec<Goal> = wanted
-            .iter()
-            .map(|wanted| {
-                let path = wanted.reference.locator.as_str();
-                targets.add(&self.0, wanted, path.ends_with('/').then_some(path))
-            })
-            .collect();
-        let outcomes = self.read(&targets);
-        let answers = goals
-            .into_iter()
-            .zip(wanted)
-            .map(|(goal, wanted)| match goal {
-                Goal::Nowhere(trouble) => Err(trouble),
-                Goal::Folder(path, region) => self.tree(&path, &region),
-                Goal::One(at) => match outcomes.get(at) {
-                    Some(Ok(got)) => answer(got, wanted),
-                    Some(Err(trouble)) => Err(again(trouble)),
-                    None => Err(Trouble::Failed(Fault::Malformed.into())),
-                },
-            });
-        answers.collect()
+        answers(
+            &self.0,
+            wanted,
+            |path| path.ends_with('/').then_some(path),
+            &|targets| self.read(targets),
+            &|path, region| self.tree(path, region),
+        )
     }
-}
-
-fn answer(got: &Got, wanted: &Wanted<'_>) -> Answer {
-    let value = pick(got.value.duplicate(), wanted.reference.field.as_deref())?;
-    let value = if wanted.import {
-        Value::Several(variables(value, last(&got.name))?)
-    } else {
-        Value::One(value)
-    };
-    Ok(Found {
-        value,
-        version: got.version.clone(),
-    })
 }
 
 /// The name without a version or label.
@@ -85,23 +53,22 @@ fn full(target: &Target) -> String {
 
 impl Store<'_> {
     fn read(&self, targets: &Targets) -> Vec<Outcome> {
-        let mut outcomes: Vec<Option<Outcome>> = targets.all.iter().map(|_| None).collect();
+        let mut outcomes = Outcomes::of(targets);
         let (mut alone, mut lost) = (Vec::new(), Vec::new());
         let batches = batches(&targets.all);
         let (sent, requests) = self.requests(false, batches, &targets.all, &mut outcomes);
         for (batch, result) in sent.into_iter().zip(self.0.together(&requests)) {
             match result {
-                Err(Refusal::All(failure)) => fail(&batch, &failure, &mut outcomes),
+                Err(Refusal::All(failure)) => outcomes.fail(&batch, &failure),
                 Err(Refusal::Own(..)) => alone.extend(batch),
                 Ok(json) => {
-                    let list = json.get("Parameters").and_then(Json::list);
-                    let list = list.unwrap_or_default();
+                    let found = list(&json, "Parameters");
                     for at in batch {
                         let Some(target) = targets.all.get(at) else {
                             continue;
                         };
-                        match list.iter().find(|json| is(target, json)) {
-                            Some(json) => put(&mut outcomes, at, got(json)),
+                        match found.iter().find(|json| is(target, json)) {
+                            Some(json) => outcomes.put(at, got(json)),
                             None => lost.push(at),
                         }
                     }
@@ -118,28 +85,33 @@ impl Store<'_> {
             match result {
                 Ok(json) => {
                     let json = json.get("Parameter").unwrap_or(&Json::Null);
-                    put(&mut outcomes, at, got(json));
+                    outcomes.put(at, got(json));
                 }
-                Err(Refusal::All(failure)) => fail(&one, &failure, &mut outcomes),
+                Err(Refusal::All(failure)) => outcomes.fail(&one, &failure),
                 Err(Refusal::Own(code, _)) if code == "ParameterNotFound" => lost.push(at),
                 Err(Refusal::Own(code, message)) => {
                     let why = trouble(target.place(SERVICE), &code, &message);
-                    put(&mut outcomes, at, Err(why));
+                    outcomes.put(at, Err(why));
                 }
             }
         }
-        for at in lost {
-            if let Some(target) = targets.all.get(at) {
-                let must = targets.must.get(at) == Some(&true);
-                let fault = self.missing(target, must);
-                put(&mut outcomes, at, Err(Trouble::Missing(fault.into())));
+        // Where a version was asked for, it is most likely that which is missing.
+        lost.retain(|at| {
+            let Some(target) = targets.all.get(*at) else {
+                return false;
+            };
+            let place = target.place(SERVICE);
+            let plain = !place.versioned && bare(&target.name) == target.name;
+            if !plain {
+                let fault = Fault::NoVersion(place.owned());
+                outcomes.put(*at, Err(Trouble::Missing(fault.into())));
             }
-        }
-        let none = || Err(Trouble::Failed(Fault::Malformed.into()));
-        outcomes
-            .into_iter()
-            .map(|o| o.unwrap_or_else(none))
-            .collect()
+            plain
+        });
+        suggest(SERVICE, &lost, targets, &mut outcomes, &|begin, region| {
+            self.names(begin, region)
+        });
+        outcomes.finish()
     }
 
     fn requests(
@@ -147,7 +119,7 @@ impl Store<'_> {
         alone: bool,
         jobs: Vec<Vec<usize>>,
         targets: &[Target],
-        outcomes: &mut [Option<Outcome>],
+        outcomes: &mut Outcomes,
     ) -> (Vec<Vec<usize>>, Vec<Request>) {
         let (mut sent, mut requests) = (Vec::new(), Vec::new());
         for job in jobs {
@@ -165,36 +137,26 @@ impl Store<'_> {
                     sent.push(job);
                     requests.push(request);
                 }
-                Err(failure) => fail(&job, &failure, outcomes),
+                Err(failure) => outcomes.fail(&job, &failure),
             }
         }
         (sent, requests)
     }
 
-    /// What the missing one may be called, where listing is allowed.
-    fn missing(&self, target: &Target, must: bool) -> Fault {
-        let place = target.place(SERVICE);
-        if place.versioned || bare(&target.name) != target.name {
-            return Fault::NoVersion(place.owned());
-        }
-        let mut names = Vec::new();
-        if must {
-            let begin: String = target.name.chars().take(2).collect();
-            let body = format!(
-                "{{\"ParameterFilters\":[{{\"Key\":\"Name\",\"Option\":\"BeginsWith\",\"Values\":[{}]}}],\"MaxResults\":50}}",
-                quote(&begin)
-            );
-            let request = self
-                .0
-                .request(SERVICE, &target.region, "DescribeParameters", body);
-            if let Ok(Ok(json)) = request.map(|request| self.0.one(&request)) {
-                let list = json.get("Parameters").and_then(Json::list);
-                let found = list.unwrap_or_default().iter();
-                let found = found.filter_map(|json| json.get("Name").and_then(Json::as_str));
-                names.extend(found.map(str::to_owned));
+    /// Names that begin so; none where listing is not allowed.
+    fn names(&self, begin: &str, region: &str) -> Vec<String> {
+        let body = format!(
+            "{{\"ParameterFilters\":[{{\"Key\":\"Name\",\"Option\":\"BeginsWith\",\"Values\":[{}]}}],\"MaxResults\":50}}",
+            quote(begin)
+        );
+        let request = self.0.request(SERVICE, region, "DescribeParameters", body);
+        match request.map(|request| self.0.one(&request)) {
+            Ok(Ok(json)) => {
+                let found = list(&json, "Parameters").iter();
+                found.map(|json| text(json, "Name").to_owned()).collect()
             }
+            _ => Vec::new(),
         }
-        Fault::missing(place.owned(), names.iter().map(String::as_str))
     }
 
     /// All parameters below a path.
@@ -208,24 +170,15 @@ impl Store<'_> {
         let mut items: Vec<Item> = Vec::new();
         let mut token: Option<String> = None;
         for _ in 0..PAGES {
-            let next = token.map_or(String::new(), |token| {
-                format!(",\"NextToken\":{}", quote(&token))
-            });
             let body = format!(
-                "{{\"Path\":{},\"Recursive\":true,\"WithDecryption\":true,\"MaxResults\":10{next}}}",
-                quote(above)
+                "{{\"Path\":{},\"Recursive\":true,\"WithDecryption\":true,\"MaxResults\":10{}}}",
+                quote(above),
+                member("NextToken", token.as_deref())
             );
             let request = self.0.request(SERVICE, region, "GetParametersByPath", body);
-            let json = match self.0.one(&request.map_err(Trouble::Failed)?) {
-                Ok(json) => json,
-                Err(Refusal::All(failure)) => return Err(Trouble::Failed(failure)),
-                Err(Refusal::Own(code, message)) => return Err(trouble(place, &code, &message)),
-            };
-            for json in json
-                .get("Parameters")
-                .and_then(Json::list)
-                .unwrap_or_default()
-            {
+            let json = self.0.one(&request.map_err(Trouble::Failed)?);
+            let json = json.map_err(|refusal| refusal.of(place))?;
+            for json in list(&json, "Parameters") {
                 let got = got(json)?;
                 let name = got.name.strip_prefix(path).unwrap_or(&got.name);
                 items.push(Item {
@@ -235,18 +188,15 @@ impl Store<'_> {
                 });
             }
             // A page may be empty and still not be the last.
-            token = json
-                .get("NextToken")
-                .and_then(Json::as_str)
-                .map(str::to_owned);
+            token = next_page(&json);
             if token.is_none() {
-                break;
+                return Ok(Found {
+                    value: Value::Folder(items),
+                    version: None,
+                });
             }
         }
-        Ok(Found {
-            value: Value::Folder(items),
-            version: None,
-        })
+        Err(Trouble::Failed(Fault::Endless.into()))
     }
 }
 
@@ -273,32 +223,16 @@ fn batches(targets: &[Target]) -> Vec<Vec<usize>> {
 /// The answer is about this target.
 fn is(target: &Target, json: &Json) -> bool {
     let asked = bare(&target.name);
-    let text = |name| json.get(name).and_then(Json::as_str);
-    text("Name") == Some(asked) || text("ARN") == Some(asked)
+    text(json, "Name") == asked || text(json, "ARN") == asked
 }
 
 fn got(json: &Json) -> Outcome {
-    let malformed = || Trouble::Failed(Fault::Malformed.into());
-    let name = json.get("Name").and_then(Json::as_str);
     let value = json.get("Value").and_then(Json::text);
+    let value = value.ok_or_else(|| Trouble::Failed(Fault::Malformed.into()))?;
+    let version = json.get("Version").and_then(Json::whole);
     Ok(Got {
-        name: name.ok_or_else(malformed)?.to_owned(),
-        version: json
-            .get("Version")
-            .and_then(Json::whole)
-            .map(|n| n.to_string()),
-        value: value.ok_or_else(malformed)?.duplicate(),
+        name: text(json, "Name").to_owned(),
+        version: version.map(|number| number.to_string()),
+        value: value.duplicate(),
     })
-}
-
-fn put(outcomes: &mut [Option<Outcome>], at: usize, outcome: Outcome) {
-    if let Some(slot) = outcomes.get_mut(at) {
-        *slot = Some(outcome);
-    }
-}
-
-fn fail(batch: &[usize], failure: &Failure, outcomes: &mut [Option<Outcome>]) {
-    for at in batch {
-        put(outcomes, *at, Err(Trouble::Failed(failure.clone())));
-    }
 }

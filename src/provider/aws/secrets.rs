@@ -9,12 +9,12 @@ use crate::credential::aws::Service;
 use crate::failure::Failure;
 use crate::format::json::{Json, quote};
 use crate::http::Request;
-use crate::provider::{Answer, Found, Provider, Trouble, Value, Wanted, fields, pick};
+use crate::provider::{Answer, Provider, Trouble, Wanted};
 use crate::secret::Secret;
 
 use super::fault::Fault;
-use super::plan::{Goal, Got, Target, Targets, again, last};
-use super::service::{Asked, Refusal, trouble};
+use super::plan::{Got, Outcome, Outcomes, Target, Targets, answers, suggest};
+use super::service::{Asked, Refusal, list, member, next_page, text, trouble};
 
 const SERVICE: Service = Service::SecretsManager;
 
@@ -24,54 +24,15 @@ pub(super) const TOGETHER: usize = 20;
 /// The store.
 pub(super) struct Manager<'a>(pub(super) Asked<'a>);
 
-type Outcome = Result<Got, Trouble>;
-
 impl Provider for Manager<'_> {
     fn fetch(&mut self, wanted: &[Wanted<'_>]) -> Vec<Answer> {
-        let mut targets = Targets::default();
-        let goals: Vec<Goal> = wanted
-            .iter()
-            .map(|wanted| {
-                let folder = wanted.reference.locator.strip_suffix('*');
-                targets.add(&self.0, wanted, folder)
-            })
-            .collect();
-        let outcomes = self.read(&targets);
-        let answers = goals
-            .into_iter()
-            .zip(wanted)
-            .map(|(goal, wanted)| match goal {
-                Goal::Nowhere(trouble) => Err(trouble),
-                Goal::Folder(begin, region) => self.folder(&begin, &region),
-                Goal::One(at) => match outcomes.get(at) {
-                    Some(Ok(got)) => answer(got, wanted),
-                    Some(Err(trouble)) => Err(again(trouble)),
-                    None => Err(Trouble::Failed(Fault::Malformed.into())),
-                },
-            });
-        answers.collect()
-    }
-}
-
-fn answer(got: &Got, wanted: &Wanted<'_>) -> Answer {
-    let value = pick(got.value.duplicate(), wanted.reference.field.as_deref())?;
-    let value = if wanted.import {
-        Value::Several(variables(value, last(&got.name))?)
-    } else {
-        Value::One(value)
-    };
-    Ok(Found {
-        value,
-        version: got.version.clone(),
-    })
-}
-
-/// The fields of a JSON object, or the value under the name of its secret.
-pub(super) fn variables(value: Secret, name: &str) -> Result<Vec<(String, Secret)>, Trouble> {
-    if value.expose().trim_ascii_start().starts_with(b"{") {
-        fields(&value)
-    } else {
-        Ok(vec![(name.to_owned(), value)])
+        answers(
+            &self.0,
+            wanted,
+            |name| name.strip_suffix('*'),
+            &|targets| self.read(targets),
+            &|begin, region| self.folder(begin, region),
+        )
     }
 }
 
@@ -96,7 +57,7 @@ impl Job {
 
 impl Manager<'_> {
     pub(super) fn read(&self, targets: &Targets) -> Vec<Outcome> {
-        let mut outcomes: Vec<Option<Outcome>> = targets.all.iter().map(|_| None).collect();
+        let mut outcomes = Outcomes::of(targets);
         let mut jobs = first(&targets.all);
         let mut lost: Vec<usize> = Vec::new();
         while !jobs.is_empty() {
@@ -114,13 +75,10 @@ impl Manager<'_> {
             }
             jobs = next;
         }
-        lost.retain(|at| targets.must.get(*at) == Some(&true));
-        self.suggest(&lost, &targets.all, &mut outcomes);
-        let none = || Err(Trouble::Failed(Fault::Malformed.into()));
-        outcomes
-            .into_iter()
-            .map(|o| o.unwrap_or_else(none))
-            .collect()
+        suggest(SERVICE, &lost, targets, &mut outcomes, &|begin, region| {
+            self.names(begin, region, 1).unwrap_or_default()
+        });
+        outcomes.finish()
     }
 
     /// The requests of these jobs; a job that cannot be made into one is settled with the reason.
@@ -128,7 +86,7 @@ impl Manager<'_> {
         &self,
         jobs: Vec<Job>,
         targets: &[Target],
-        outcomes: &mut [Option<Outcome>],
+        outcomes: &mut Outcomes,
     ) -> (Vec<Job>, Vec<Request>) {
         let (mut sent, mut requests) = (Vec::new(), Vec::new());
         for job in jobs {
@@ -137,7 +95,7 @@ impl Manager<'_> {
                     sent.push(job);
                     requests.push(request);
                 }
-                Err(failure) => fail(&job, &failure, outcomes),
+                Err(failure) => outcomes.fail(&job.targets, &failure),
             }
         }
         (sent, requests)
@@ -146,13 +104,9 @@ impl Manager<'_> {
     fn request(&self, job: &Job, targets: &[Target]) -> Result<Request, Failure> {
         let mut wanted = job.targets.iter().filter_map(|at| targets.get(*at));
         let region = wanted.clone().next().map_or("", |target| &target.region);
-        let member = |name: &str, value: &Option<String>| match value {
-            Some(value) => format!(",{}:{}", quote(name), quote(value)),
-            None => String::new(),
-        };
         if job.batch {
             let ids: Vec<String> = wanted.map(|target| quote(&target.name)).collect();
-            let token = member("NextToken", &job.token);
+            let token = member("NextToken", job.token.as_deref());
             let body = format!("{{\"SecretIdList\":[{}]{token}}}", ids.join(","));
             return self.0.request(SERVICE, region, "BatchGetSecretValue", body);
         }
@@ -162,8 +116,8 @@ impl Manager<'_> {
         let body = format!(
             "{{\"SecretId\":{}{}{}}}",
             quote(&target.name),
-            member("VersionStage", &target.stage),
-            member("VersionId", &target.version)
+            member("VersionStage", target.stage.as_deref()),
+            member("VersionId", target.version.as_deref())
         );
         self.0.request(SERVICE, region, "GetSecretValue", body)
     }
@@ -173,23 +127,22 @@ impl Manager<'_> {
         job: Job,
         result: Result<Json, Refusal>,
         targets: &[Target],
-        outcomes: &mut [Option<Outcome>],
+        outcomes: &mut Outcomes,
         next: &mut Vec<Job>,
         lost: &mut Vec<usize>,
     ) {
-        let mut refuse =
-            |at: usize, code: &str, message: &Secret, outcomes: &mut [Option<Outcome>]| {
-                let Some(target) = targets.get(at) else {
-                    return;
-                };
-                let why = trouble(target.place(SERVICE), code, message);
-                if code == "ResourceNotFoundException" && !target.place(SERVICE).versioned {
-                    lost.push(at);
-                }
-                put(outcomes, at, Err(why));
+        let mut refuse = |at: usize, code: &str, message: &Secret, outcomes: &mut Outcomes| {
+            let Some(target) = targets.get(at) else {
+                return;
             };
+            let why = trouble(target.place(SERVICE), code, message);
+            if code == "ResourceNotFoundException" && !target.place(SERVICE).versioned {
+                lost.push(at);
+            }
+            outcomes.put(at, Err(why));
+        };
         match result {
-            Err(Refusal::All(failure)) => fail(&job, &failure, outcomes),
+            Err(Refusal::All(failure)) => outcomes.fail(&job.targets, &failure),
             // A batch is refused as a whole for the sake of one, or because the right to batches is
             // missing: then each has its own answer.
             Err(Refusal::Own(..)) if job.batch => {
@@ -203,46 +156,33 @@ impl Manager<'_> {
             Ok(json) if !job.batch => {
                 let got = got(&json);
                 for at in job.targets {
-                    put(outcomes, at, got_or_malformed(&got));
+                    outcomes.put(at, got_or_malformed(&got));
                 }
             }
             Ok(json) => {
-                let empty: &[Json] = &[];
-                let list = |name| json.get(name).and_then(Json::list).unwrap_or(empty);
-                for value in list("SecretValues") {
-                    let text = |name| value.get(name).and_then(Json::as_str).unwrap_or("");
-                    let (name, arn) = (text("Name"), text("ARN"));
+                for value in list(&json, "SecretValues") {
+                    let (name, arn) = (text(value, "Name"), text(value, "ARN"));
                     for at in &job.targets {
                         let is = targets
                             .get(*at)
                             .is_some_and(|target| means(&target.name, name, arn));
                         if is {
-                            put(outcomes, *at, got_or_malformed(&got(value)));
+                            outcomes.put(*at, got_or_malformed(&got(value)));
                         }
                     }
                 }
-                for error in list("Errors") {
-                    let text = |name| error.get(name).and_then(Json::as_str).unwrap_or("");
-                    let message = error.get("Message").and_then(Json::text);
-                    let message =
-                        message.map_or_else(|| Secret::new(Vec::new()), Secret::duplicate);
-                    let passing = matches!(
-                        text("ErrorCode"),
-                        "InternalServiceError" | "ThrottlingException"
-                    );
+                for error in list(&json, "Errors") {
+                    let message = Secret::new(text(error, "Message").as_bytes().to_vec());
+                    let (asked, code) = (text(error, "SecretId"), text(error, "ErrorCode"));
+                    let passing = matches!(code, "InternalServiceError" | "ThrottlingException");
                     for at in &job.targets {
-                        let is = targets
-                            .get(*at)
-                            .is_some_and(|target| target.name == text("SecretId"));
+                        let is = targets.get(*at).is_some_and(|target| target.name == asked);
                         if is && !passing {
-                            refuse(*at, text("ErrorCode"), &message, outcomes);
+                            refuse(*at, code, &message, outcomes);
                         }
                     }
                 }
-                let token = json
-                    .get("NextToken")
-                    .and_then(Json::as_str)
-                    .map(str::to_owned);
+                let token = next_page(&json);
                 if token.is_some() && job.page < TOGETHER {
                     next.push(Job {
                         token,
@@ -251,32 +191,9 @@ impl Manager<'_> {
                     });
                     return;
                 }
-                let open = |at: &usize| matches!(outcomes.get(*at), Some(None));
+                let open = |at: &usize| outcomes.open(*at);
                 next.extend(job.targets.into_iter().filter(open).map(Job::single));
             }
-        }
-    }
-
-    /// Looks up what the missing ones may be called, where listing is allowed.
-    fn suggest(&self, lost: &[usize], targets: &[Target], outcomes: &mut [Option<Outcome>]) {
-        let mut asked: Vec<(&str, Vec<String>)> = Vec::new();
-        for at in lost {
-            let Some(target) = targets.get(*at) else {
-                continue;
-            };
-            let known = asked.iter().any(|(region, _)| *region == target.region);
-            if !known {
-                let begin: String = target.name.chars().take(2).collect();
-                let names = self.names(&begin, &target.region, 1).unwrap_or_default();
-                asked.push((&target.region, names));
-            }
-            let names = asked.iter().find(|(region, _)| *region == target.region);
-            let names = names.map_or(&[] as &[String], |(_, names)| names);
-            let fault = Fault::missing(
-                target.place(SERVICE).owned(),
-                names.iter().map(String::as_str),
-            );
-            put(outcomes, *at, Err(Trouble::Missing(fault.into())));
         }
     }
 }
@@ -319,7 +236,6 @@ fn means(asked: &str, name: &str, arn: &str) -> bool {
 }
 
 pub(super) fn got(json: &Json) -> Option<Got> {
-    let text = |name| json.get(name).and_then(Json::as_str).map(str::to_owned);
     let value = match json.get("SecretString") {
         Some(Json::Text(text)) => text.duplicate(),
         _ => {
@@ -328,8 +244,8 @@ pub(super) fn got(json: &Json) -> Option<Got> {
         }
     };
     Some(Got {
-        name: text("Name")?,
-        version: text("VersionId"),
+        name: text(json, "Name").to_owned(),
+        version: Some(text(json, "VersionId").to_owned()),
         value,
     })
 }
@@ -342,17 +258,5 @@ fn got_or_malformed(got: &Option<Got>) -> Outcome {
             value: got.value.duplicate(),
         }),
         None => Err(Trouble::Failed(Fault::Malformed.into())),
-    }
-}
-
-fn put(outcomes: &mut [Option<Outcome>], at: usize, outcome: Outcome) {
-    if let Some(slot) = outcomes.get_mut(at) {
-        *slot = Some(outcome);
-    }
-}
-
-fn fail(job: &Job, failure: &Failure, outcomes: &mut [Option<Outcome>]) {
-    for at in &job.targets {
-        put(outcomes, *at, Err(Trouble::Failed(failure.clone())));
     }
 }

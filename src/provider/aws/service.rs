@@ -2,11 +2,10 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::clock::moment;
-use crate::credential::aws::{Service, Session, refusal};
+use crate::credential::aws::{Service, Session, after, refusal};
 use crate::failure::Failure;
-use crate::format::json::{self, Json};
-use crate::http::{Answer, Fault as NoAnswer, Request};
+use crate::format::json::{self, Json, quote};
+use crate::http::{Answer, Fault as NoAnswer, Request, date};
 use crate::provider::{Context, Trouble};
 use crate::secret::Secret;
 
@@ -44,6 +43,16 @@ pub(super) enum Refusal {
     Own(String, Secret),
     /// Every request would end so: credentials, clock, no answer at all.
     All(Failure),
+}
+
+impl Refusal {
+    /// What it means for this secret or parameter.
+    pub(super) fn of(self, place: Place<'_>) -> Trouble {
+        match self {
+            Refusal::All(failure) => Trouble::Failed(failure),
+            Refusal::Own(code, message) => trouble(place, &code, &message),
+        }
+    }
 }
 
 impl Asked<'_> {
@@ -121,20 +130,12 @@ fn of_all(code: &str, message: &Secret, answer: &Answer) -> Option<Fault> {
 }
 
 fn is_throttle(code: &str) -> bool {
-    code.contains("Throttl") || matches!(code, "TooManyRequestsException" | "SlowDown")
+    after(code, "Throttl").is_some() || matches!(code, "TooManyRequestsException" | "SlowDown")
 }
 
 /// How far our clock is from the server's.
 fn skew(answer: &Answer) -> Option<Skew> {
-    let text = answer.header("date")?;
-    // `Sun, 06 Nov 1994 08:49:37 GMT`
-    let words: Vec<&str> = text.split([' ', ',']).filter(|w| !w.is_empty()).collect();
-    let [_, day, month, year, time, ..] = words.as_slice() else {
-        return None;
-    };
-    const MONTHS: &str = "JanFebMarAprMayJunJulAugSepOctNovDec";
-    let month = MONTHS.find(month)? / 3 + 1;
-    let server = moment(&format!("{year}-{month:02}-{day:0>2}T{time}Z"))?;
+    let server = date(answer.header("date")?)?;
     let now = SystemTime::now();
     let far = |duration: Duration| (duration > Duration::from_secs(60)).then_some(duration);
     match now.duration_since(server) {
@@ -144,11 +145,32 @@ fn skew(answer: &Answer) -> Option<Skew> {
 }
 
 /// What AWS says has this text in it.
-pub(super) fn holds(message: &Secret, text: &str) -> bool {
-    message
-        .expose()
-        .windows(text.len())
-        .any(|window| window == text.as_bytes())
+fn holds(message: &Secret, text: &str) -> bool {
+    std::str::from_utf8(message.expose()).is_ok_and(|message| after(message, text).is_some())
+}
+
+/// A text in an answer, empty where there is none.
+pub(super) fn text<'a>(json: &'a Json, name: &str) -> &'a str {
+    json.get(name).and_then(Json::as_str).unwrap_or_default()
+}
+
+/// A list in an answer, empty where there is none.
+pub(super) fn list<'a>(json: &'a Json, name: &str) -> &'a [Json] {
+    json.get(name).and_then(Json::list).unwrap_or_default()
+}
+
+/// Where an answer goes on.
+pub(super) fn next_page(json: &Json) -> Option<String> {
+    let token = text(json, "NextToken");
+    (!token.is_empty()).then(|| token.to_owned())
+}
+
+/// `,"name":"value"`, where there is a value.
+pub(super) fn member(name: &str, value: Option<&str>) -> String {
+    match value {
+        Some(value) => [",", &quote(name), ":", &quote(value)].concat(),
+        None => String::new(),
+    }
 }
 
 /// Refusals of one secret or parameter.
