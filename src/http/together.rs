@@ -2,12 +2,19 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::fault::Fault;
 use super::{Answer, Client, Request};
 
 /// More at once makes stores slower, not us faster. A hundred secrets are three rounds.
 pub(super) const MOST: usize = 34;
+
+/// A store that is near answers a hundred requests best over a few connections, for each costs both
+/// sides a handshake; a far one wants many. So there are a few at first, and one more for every
+/// while that the work is not done.
+const FIRST: usize = 4;
+const WHILE: Duration = Duration::from_millis(3);
 
 impl Client {
     /// Sends all requests, at most `bound` at a time (34 at most), and gives the outcomes in the
@@ -42,8 +49,15 @@ impl Client {
         };
         std::thread::scope(|scope| {
             let mut threads = Vec::with_capacity(workers);
-            // This thread works too; where a container has no more threads, it works alone.
-            for _ in 1..workers {
+            // This thread works too, when all are there; where a container has no more threads, it
+            // works alone.
+            for count in 1..workers {
+                if count > FIRST {
+                    std::thread::park_timeout(WHILE);
+                    if next.load(Ordering::Relaxed) >= requests.len() {
+                        break;
+                    }
+                }
                 let thread = std::thread::Builder::new()
                     .name("fetch".to_owned())
                     .stack_size(512 * 1024)

@@ -85,15 +85,18 @@ fn the_vault_of_the_original_loader_starts_as_it_did() {
         .lacks("HCP_SECRETS_URL")
         .quiet();
     // One token, and everything at once.
+    let mut asked = hcp.asked();
+    asked[1..].sort();
     assert_eq!(
-        hcp.asked(),
+        asked,
         [
             "POST /oauth2/token".to_owned(),
             format!("GET /{OPEN}"),
             "GET /secrets?types=dynamic".to_owned()
         ]
     );
-    assert_eq!(hcp.server.connections(), 2);
+    // The second connection is for what the first one is still busy with.
+    assert!((1..=2).contains(&hcp.server.connections()));
 }
 
 #[test]
