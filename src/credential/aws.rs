@@ -39,7 +39,7 @@ use crate::secret::Secret;
 pub use endpoint::{Endpoints, Service, is_region, partition};
 pub use fault::Fault;
 pub use session::Session;
-pub use sts::{after, refusal};
+pub use sts::{UNSAID, after, refusal};
 
 use profile::Profiles;
 

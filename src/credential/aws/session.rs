@@ -26,11 +26,13 @@ pub struct Session {
 }
 
 impl Session {
-    /// Finds credentials and region. `options` makes the usual options of a client.
+    /// Finds credentials and region. `options` makes the usual options of a client; `weigh` is shown
+    /// every address that a user has set, before it is asked, with the setting's name.
     pub fn open<'a>(
         look: Look<'a>,
         deadline: Deadline,
         options: &'a dyn Fn() -> Result<Options, Failure>,
+        weigh: &dyn Fn(&Address, &'static str) -> Result<(), Failure>,
     ) -> Result<Session, Failure> {
         let profiles = Profiles::read(look)?;
         let mut setup = Setup {
@@ -55,6 +57,14 @@ impl Session {
         setup.profile = profile;
         setup.region = region(&setup)?;
         setup.endpoints = endpoints(&setup)?;
+        let mut weighed: Vec<String> = Vec::new();
+        for (_, variable, address) in &setup.endpoints.own {
+            let origin = address.origin();
+            if !weighed.contains(&origin) {
+                weigh(address, variable)?;
+                weighed.push(origin);
+            }
+        }
         setup.client = client(&setup)?;
         let (link, keys) = keys(&setup)?;
         let region = match &setup.region {

@@ -153,6 +153,9 @@ pub(super) fn signed(
     request
 }
 
+/// The code of a refusal that has none.
+pub const UNSAID: &str = "no reason";
+
 /// The code of a refusal, and what AWS says about it, which may name what was asked for and is never
 /// printed as it is. JSON services say `__type`, the others `<Code>`.
 pub fn refusal(answer: &Answer) -> (String, Secret) {
@@ -184,7 +187,7 @@ pub fn refusal(answer: &Answer) -> (String, Secret) {
     let code: String = code.chars().filter(plain).take(80).collect();
     (
         if code.is_empty() {
-            "no reason".to_owned()
+            UNSAID.to_owned()
         } else {
             code
         },

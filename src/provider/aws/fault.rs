@@ -167,6 +167,7 @@ pub(super) enum Fault {
     Denied(Where, Denial),
     Key(Where),
     Invalid(Where, String),
+    Refused(Where, String),
     Expired,
     UnknownKeys,
     WrongKeys,
@@ -233,6 +234,9 @@ impl Explain for Fault {
             ),
             Fault::Invalid(at, code) => {
                 format!("AWS does not take `{}` in {}: {code}", at.name, at.region)
+            }
+            Fault::Refused(at, code) => {
+                format!("AWS answers {code} for `{}` in {}", at.name, at.region)
             }
             Fault::Expired => "the AWS credentials have expired".to_owned(),
             Fault::UnknownKeys => "AWS does not know the access key".to_owned(),
@@ -307,7 +311,7 @@ impl Explain for Fault {
             Fault::InFolder(at, _) => format!("allow secretsmanager:GetSecretValue on {}", at.arn("*")),
             Fault::Twice { .. } => "import one of them, and name variables of the other one by one: NAME=aws:secret#field".to_owned(),
             Fault::Endless => "name a longer path".to_owned(),
-            Fault::Answer(..) | Fault::Malformed => return None,
+            Fault::Refused(..) | Fault::Answer(..) | Fault::Malformed => return None,
         })
     }
 }

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::credential::aws::{Service, Session, after, refusal};
+use crate::credential::aws::{Service, Session, UNSAID, after, refusal};
 use crate::failure::Failure;
 use crate::format::json::{self, Json, quote};
-use crate::http::{Answer, Fault as NoAnswer, Request, date};
+use crate::http::{Address, Answer, Fault as NoAnswer, Request, date};
 use crate::provider::{Context, Trouble};
 use crate::secret::Secret;
 
@@ -20,16 +20,8 @@ pub(super) struct Asked<'a> {
 pub(super) fn open(context: Context<'_>) -> Result<Asked<'_>, Failure> {
     let make = || {
         let look = |name: &str| context.settings.setting(name);
-        let session = Session::open(&look, context.deadline, &|| context.options())?;
-        let mut weighed: Vec<String> = Vec::new();
-        for (_, variable, address) in &session.endpoints.own {
-            let origin = address.origin();
-            if !weighed.contains(&origin) {
-                context.weigh(address, variable)?;
-                weighed.push(origin);
-            }
-        }
-        Ok(session)
+        let weigh = |address: &Address, variable| context.weigh(address, variable);
+        Session::open(&look, context.deadline, &|| context.options(), &weigh)
     };
     match context.network.aws.get_or_init(make) {
         Ok(session) => Ok(Asked { session }),
@@ -124,7 +116,10 @@ fn of_all(code: &str, message: &Secret, answer: &Answer) -> Option<Fault> {
         | "MissingAuthenticationTokenException" => Fault::Answer(code.to_owned(), answer.status),
         "OptInRequired" | "SubscriptionRequiredException" => Fault::NotSubscribed,
         _ if answer.status == 429 || is_throttle(code) => Fault::Throttled(code.to_owned()),
-        _ if answer.status >= 500 => Fault::Answer(code.to_owned(), answer.status),
+        // Not of AWS: a proxy, or another server at that address.
+        _ if answer.status >= 500 || code == UNSAID => {
+            Fault::Answer(code.to_owned(), answer.status)
+        }
         _ => return None,
     })
 }
@@ -201,6 +196,6 @@ pub(super) fn trouble(place: Place<'_>, code: &str, message: &Secret) -> Trouble
         "ValidationException" | "InvalidParameterException" | "InvalidRequestException" => {
             Trouble::Failed(Fault::Invalid(here(), code.to_owned()).into())
         }
-        other => Trouble::Failed(Fault::Answer(other.to_owned(), 400).into()),
+        other => Trouble::Failed(Fault::Refused(here(), other.to_owned()).into()),
     }
 }

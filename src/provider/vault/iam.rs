@@ -24,7 +24,8 @@ const GLOBAL: (&str, &str) = ("https://sts.amazonaws.com/", "us-east-1");
 pub(super) fn body(context: &Context<'_>) -> Result<Vec<(&'static str, Json)>, Fault> {
     let settings = context.settings;
     let look = |name: &str| settings.setting(name);
-    let session = Session::open(&look, context.deadline, &|| context.options());
+    let weigh = |address: &Address, variable| context.weigh(address, variable);
+    let session = Session::open(&look, context.deadline, &|| context.options(), &weigh);
     let session = session.map_err(Fault::Broken)?;
     let (address, region) = match settings.text("VAULT_AWS_REGION").map(str::trim) {
         Some(region) => {

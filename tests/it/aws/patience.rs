@@ -95,7 +95,7 @@ fn refusals_have_their_cause_and_cure() {
             400,
             "SomethingNew",
             "c4n4ry",
-            "AWS answers SomethingNew (status 400)",
+            "AWS answers SomethingNew for `app` in us-east-1\n",
             "",
         ),
     ] {
@@ -105,6 +105,20 @@ fn refusals_have_their_cause_and_cure() {
         answer.says(said).says(hint).hides("c4n4ry");
         assert_eq!(server.seen().len(), 1, "{code} is not asked again");
     }
+}
+
+#[test]
+fn a_server_that_is_not_aws_is_told_as_such() {
+    let server = Server::http(|_| answer(403, "", "<html>c4n4ry</html>"));
+    shim(&server)
+        .refused()
+        .says("AWS answers no reason (status 403)")
+        .hides("c4n4ry");
+    let server = Server::http(|_| answer(200, "", "<html>c4n4ry</html>"));
+    shim(&server)
+        .refused()
+        .says("the answer is not one of AWS")
+        .hides("c4n4ry");
 }
 
 #[test]
