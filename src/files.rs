@@ -7,14 +7,14 @@
 use std::ffi::CString;
 use std::fs::File;
 use std::io::{Read, Write};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, open};
+use nix::fcntl::{AT_FDCWD, AtFlags, Flock, FlockArg, OFlag, open};
 use nix::sys::stat::Mode;
 use zeroize::Zeroizing;
 
@@ -30,6 +30,8 @@ pub struct Contents {
     pub exposed: bool,
     /// When it was last written.
     pub modified: SystemTime,
+    /// Its permissions.
+    pub mode: u32,
 }
 
 /// Which kinds of file are read.
@@ -60,6 +62,8 @@ pub enum Fault {
     ReplacesLink(PathBuf),
     /// A file is there that must not be lost.
     Exists(PathBuf),
+    /// Another envshim is changing files in this folder, and does not end.
+    Busy(PathBuf),
 }
 
 impl Explain for Fault {
@@ -92,6 +96,10 @@ impl Explain for Fault {
             }
             Fault::ReplacesLink(path) => format!(
                 "{}: is a symbolic link, and envshim replaces files, it does not write through links",
+                path.display()
+            ),
+            Fault::Busy(path) => format!(
+                "{}: another envshim is changing files there, and does not end",
                 path.display()
             ),
             Fault::Exists(path) => format!(
@@ -141,6 +149,7 @@ impl Explain for Fault {
             Fault::ReplacesLink(path) => {
                 format!("name the file itself: readlink -f {}", path.display())
             }
+            Fault::Busy(path) => format!("see who it is: fuser -v {}", path.display()),
             Fault::Exists(_) => "name another file".to_owned(),
             Fault::Read(..) | Fault::Write(..) => return None,
         })
@@ -194,6 +203,7 @@ pub fn read(path: &Path, most: usize, accept: Accept) -> Result<Option<Contents>
         bytes,
         exposed: metadata.mode() & 0o004 != 0,
         modified: metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH),
+        mode: metadata.mode() & 0o777,
     }))
 }
 
@@ -283,6 +293,32 @@ pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Fault> {
         nix::unistd::fsync(fd).ok();
     }
     Ok(())
+}
+
+/// While it lives, other envshims that want to change files in the same folder wait.
+pub struct Lock(#[allow(dead_code, reason = "held, not used")] Option<Flock<OwnedFd>>);
+
+/// How long somebody else may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Waits for our turn to change files in a folder. File systems without locks have no turns; there
+/// the last comparison before a file is replaced is all there is.
+pub fn lock(folder: &Path) -> Result<Lock, Fault> {
+    let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_DIRECTORY;
+    let failed = |errno| Fault::Write(folder.join("..."), errno);
+    let mut folder_fd = open(folder, flags, Mode::empty()).map_err(failed)?;
+    let end = Instant::now() + PATIENCE;
+    loop {
+        match Flock::lock(folder_fd, FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => return Ok(Lock(Some(lock))),
+            Err((fd, Errno::EWOULDBLOCK | Errno::EINTR)) if Instant::now() < end => {
+                folder_fd = fd;
+                nix::poll::poll(&mut [], nix::poll::PollTimeout::from(5u8)).ok();
+            }
+            Err((_, Errno::EWOULDBLOCK | Errno::EINTR)) => return Err(Fault::Busy(folder.to_owned())),
+            Err(_) => return Ok(Lock(None)),
+        }
+    }
 }
 
 /// A nameless file where the file system has them (`true`), else one under its temporary name.

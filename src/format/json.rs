@@ -14,6 +14,8 @@ mod fault;
 
 mod pick;
 
+mod put;
+
 mod read;
 
 #[cfg(test)]

@@ -13,11 +13,13 @@ mod secrets;
 
 mod service;
 
+mod write;
+
 use crate::credential::aws::is_region;
 use crate::failure::Failure;
 use crate::format::naming::Policy;
 use crate::format::reference::Reference;
-use crate::provider::{Lookup, Row, Setting};
+use crate::provider::{Lookup, Row, Setting, Writing};
 
 use fault::Miswritten;
 
@@ -36,6 +38,10 @@ pub(crate) const ROW: Row = Row {
     check: check_secret,
     implied,
     open: |context| Ok(Box::new(secrets::Manager(service::open(context)?))),
+    write: Some(Writing {
+        open: |context| Ok(Box::new(secrets::Manager(service::open(context)?))),
+        metadata: false,
+    }),
 };
 
 pub(crate) const PARAMETERS: Row = Row {
@@ -53,6 +59,10 @@ pub(crate) const PARAMETERS: Row = Row {
     check: check_parameter,
     implied: |_| Vec::new(),
     open: |context| Ok(Box::new(parameters::Store(service::open(context)?))),
+    write: Some(Writing {
+        open: |context| Ok(Box::new(parameters::Store(service::open(context)?))),
+        metadata: false,
+    }),
 };
 
 /// Nothing of AWS authenticates envshim alone: SDKs in the program read the same variables.

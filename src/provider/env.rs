@@ -38,6 +38,7 @@ pub(crate) const ROW: Row = Row {
         _ => Vec::new(),
     },
     open: |context| Ok(Box::new(Environment { context })),
+    write: None,
 };
 
 const PREFIX: &str = "SECRET_MANAGER_PREFIX";

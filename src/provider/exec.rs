@@ -30,6 +30,7 @@ pub(crate) const ROW: Row = Row {
     check,
     implied: |_| Vec::new(),
     open: |context| Ok(Box::new(Programs { context })),
+    write: None,
 };
 
 /// This many programs run at once.

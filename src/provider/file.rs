@@ -4,6 +4,8 @@
 //! newline is dropped, for editors add it. If the setting names a `.json` file, the locator is a
 //! field of that file.
 
+mod write;
+
 use std::path::{Component, Path, PathBuf};
 
 use crate::failure::{Explain, Failure};
@@ -11,7 +13,7 @@ use crate::files::{self, Accept};
 use crate::format::naming::Policy;
 use crate::format::reference::Reference;
 use crate::provider::{
-    Answer, Context, Found, Provider, Row, Setting, Trouble, Wanted, fields, pick,
+    Answer, Context, Found, Provider, Row, Setting, Trouble, Wanted, Writing, fields, pick,
 };
 use crate::secret::Secret;
 
@@ -37,6 +39,10 @@ pub(crate) const ROW: Row = Row {
         _ => Vec::new(),
     },
     open: |context| Ok(Box::new(Files { context })),
+    write: Some(Writing {
+        open: |context| Ok(Box::new(Files { context })),
+        metadata: false,
+    }),
 };
 
 const PATH: &str = "SECRET_MANAGER_PATH";
@@ -153,11 +159,7 @@ impl Files<'_> {
             let found = files::read(path, MOST, Accept::Regular)
                 .map_err(|fault| Trouble::Failed(fault.into()))?;
             if let Some(found) = found {
-                let text = found.bytes.expose();
-                return Ok(match text.strip_suffix(b"\n") {
-                    Some(text) => Secret::new(text.strip_suffix(b"\r").unwrap_or(text).to_vec()),
-                    None => found.bytes,
-                });
+                return Ok(trimmed(found.bytes));
             }
         }
         Err(Trouble::Missing(Fault::Missing(candidates.to_vec()).into()))
@@ -207,6 +209,14 @@ impl Files<'_> {
             Ok((name, value))
         });
         values.collect::<Result<Vec<_>, _>>().map(Found::several)
+    }
+}
+
+/// Without the newline that editors add.
+fn trimmed(content: Secret) -> Secret {
+    match content.expose().strip_suffix(b"\n") {
+        Some(text) => Secret::new(text.strip_suffix(b"\r").unwrap_or(text).to_vec()),
+        None => content,
     }
 }
 

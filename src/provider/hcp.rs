@@ -46,6 +46,7 @@ pub(crate) const ROW: Row = Row {
         _ => Vec::new(),
     },
     open: |context| Ok(Box::new(Store::open(context)?)),
+    write: None,
 };
 
 const SETTINGS: &[Setting] = &[

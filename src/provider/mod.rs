@@ -18,6 +18,8 @@ mod network;
 
 mod vault;
 
+mod write;
+
 use crate::clock::Deadline;
 use crate::failure::{Explain, Failure};
 use crate::format::json::{self, Json, NoField};
@@ -27,6 +29,8 @@ use crate::report::Report;
 use crate::secret::Secret;
 
 pub use network::Network;
+
+pub use write::{Change, Seen, Store, Writing, Written};
 
 /// Every provider. The order is that of the help and of the search for a bare key.
 pub static PROVIDERS: &[Row] = &[
@@ -72,6 +76,8 @@ pub struct Row {
     pub implied: fn(&dyn Lookup) -> Vec<String>,
     /// Opens it for one load.
     pub open: for<'a> fn(Context<'a>) -> Result<Box<dyn Provider + 'a>, Failure>,
+    /// Opens it for writing; none for a store that is only read.
+    pub write: Option<Writing>,
 }
 
 /// A variable that configures a provider: taken out of `.vault`, shown in the help.

@@ -31,17 +31,20 @@ mod settings;
 
 mod words;
 
+mod write;
+
 use crate::failure::Failure;
 use crate::format::json::{self, Json};
 use crate::format::naming::Policy;
 use crate::format::reference::Reference;
 use crate::provider::{
-    Answer, Context, Found, Lookup, Provider, Row, Trouble, Value, Wanted, fields,
+    Answer, Context, Found, Lookup, Provider, Row, Trouble, Value, Wanted, Writing, fields,
 };
 use crate::secret::Secret;
 
 use answer::Reply;
 use fault::Fault;
+use login::Session;
 use path::{Ask, Kind, Path, What};
 use reader::Reader;
 use server::Server;
@@ -60,15 +63,11 @@ pub(crate) const ROW: Row = Row {
     shield: str::to_owned,
     check,
     implied,
-    open: |context| {
-        let kind = version(context.settings)?;
-        let server = Server::of(&context)?;
-        Ok(Box::new(Vault {
-            context,
-            server,
-            kind,
-        }))
-    },
+    open: |context| Ok(Box::new(Vault::of(context)?)),
+    write: Some(Writing {
+        open: |context| Ok(Box::new(Vault::of(context)?)),
+        metadata: true,
+    }),
 };
 
 /// The mount of paths without a slash in front.
@@ -136,6 +135,31 @@ struct Vault<'a> {
     context: Context<'a>,
     server: Server,
     kind: Option<Kind>,
+    /// Once logged in.
+    session: Option<Session>,
+}
+
+impl<'a> Vault<'a> {
+    fn of(context: Context<'a>) -> Result<Vault<'a>, Failure> {
+        let kind = version(context.settings)?;
+        let server = Server::of(&context)?;
+        Ok(Vault {
+            context,
+            server,
+            kind,
+            session: None,
+        })
+    }
+
+    /// Logs in, once.
+    fn enter(&mut self) -> Result<Session, Fault> {
+        if let Some(session) = &self.session {
+            return Ok(session.clone());
+        }
+        let session = login::enter(&mut self.server, &self.context)?;
+        self.session = Some(session.clone());
+        Ok(session)
+    }
 }
 
 /// The distinct paths of a batch.
@@ -157,7 +181,7 @@ impl Asks {
 
 impl Provider for Vault<'_> {
     fn fetch(&mut self, wanted: &[Wanted<'_>]) -> Vec<Answer> {
-        let session = match login::enter(&mut self.server, &self.context) {
+        let session = match self.enter() {
             Ok(session) => session,
             Err(fault) => return wanted.iter().map(|_| Err(fault.trouble())).collect(),
         };

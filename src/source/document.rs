@@ -109,7 +109,7 @@ pub fn read(
     Ok(Document { choice, entries })
 }
 
-fn bindings(file: &str, text: &[u8]) -> Result<Vec<dotenv::Binding>, Failures> {
+pub(super) fn bindings(file: &str, text: &[u8]) -> Result<Vec<dotenv::Binding>, Failures> {
     dotenv::read(text).map_err(|faults| {
         let explained = faults.into_iter().map(|fault| {
             let (line, column) = fault.place();

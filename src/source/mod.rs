@@ -3,6 +3,8 @@
 //! The first source found decides. One that is found and fails is an error, never a reason to try
 //! the next: a program is not started with yesterday's secrets because today's file has a typo.
 
+pub mod amend;
+
 pub mod document;
 
 pub mod dump;

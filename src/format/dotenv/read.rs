@@ -1,6 +1,8 @@
 //! The reader: one pass over the bytes, line ends as Python opens a text file (CR LF and a lone CR
 //! are line feeds, also inside quotes).
 
+use std::ops::Range;
+
 use super::decode::{Quoted, from_base64, unescape, unmark};
 use super::fault::{Fault, Kind};
 use super::{BASE64, FILE, GUARD, HEADER, HEADER_ANY, space};
@@ -19,6 +21,8 @@ pub struct Binding {
     pub column: u32,
     /// A dump says that it is the content of a memory file.
     pub as_file: bool,
+    /// The bytes of the value in the text, quotes and all; empty, behind the name, where there is none.
+    pub span: Range<usize>,
 }
 
 /// The byte order mark, which some editors put in front.
@@ -164,6 +168,7 @@ impl<'a> Reader<'a> {
         }
         let mut place = self.place();
         let name = self.name(export)?;
+        let behind = self.at;
         self.blanks();
         if self.peek() != Some(b'=') {
             self.comment();
@@ -173,17 +178,20 @@ impl<'a> Reader<'a> {
             }
             // The line at which sh stops is no variable.
             if !(self.literal && name.as_bytes() == GUARD) {
-                self.bind(name, None, place);
+                self.bind(name, None, place, behind..behind);
             }
             return Ok(());
         }
         self.at += 1;
         let spaced = self.blanks() > 0;
         place = self.place();
+        let from = self.at;
+        let mut end = from;
         let value = match self.peek() {
             Some(b'#') if spaced => Secret::new(Vec::new()),
             Some(quote @ (b'\'' | b'"')) => {
                 let quoted = self.quoted(quote)?;
+                end = self.at;
                 place.1 += 1;
                 self.comment();
                 if !self.ends() {
@@ -193,20 +201,31 @@ impl<'a> Reader<'a> {
                 let value = unescape(&quoted, quote);
                 if self.literal { unmark(value) } else { value }
             }
-            _ => Secret::new(self.unquoted().to_vec()),
+            _ => {
+                let value = self.unquoted();
+                end = from + value.len();
+                Secret::new(value.to_vec())
+            }
         };
         self.comment();
-        self.bind(name, Some(value), place);
+        self.bind(name, Some(value), place, from..end);
         Ok(())
     }
 
-    fn bind(&mut self, name: String, value: Option<Secret>, (line, column): (u32, u32)) {
+    fn bind(
+        &mut self,
+        name: String,
+        value: Option<Secret>,
+        (line, column): (u32, u32),
+        span: Range<usize>,
+    ) {
         self.bindings.push(Binding {
             name,
             value,
             line,
             column,
             as_file: false,
+            span,
         });
     }
 
@@ -323,8 +342,9 @@ impl<'a> Reader<'a> {
             name
         };
         let name = text(name);
+        let span = self.at + 1 - value.len()..self.at;
         let value = from_base64(&value[1..]).ok_or_else(|| wrong(place))?;
-        self.bind(name, Some(value), place);
+        self.bind(name, Some(value), place, span);
         if let Some(binding) = self.bindings.last_mut() {
             binding.as_file = as_file;
         }

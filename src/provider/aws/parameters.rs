@@ -36,7 +36,7 @@ impl Provider for Store<'_> {
 }
 
 /// The name without a version or label.
-fn bare(name: &str) -> &str {
+pub(super) fn bare(name: &str) -> &str {
     match name.rsplit_once(':') {
         Some((bare, _)) if !name.starts_with("arn:") || bare.matches(':').count() > 5 => bare,
         _ => name,

@@ -69,6 +69,24 @@ impl Asked<'_> {
         self.session.request(service, region, &target, body)
     }
 
+    /// A request that writes: it is not sent again by itself where an answer got lost.
+    pub(super) fn writing(
+        &self,
+        service: Service,
+        region: &str,
+        operation: &str,
+        body: Secret,
+    ) -> Result<Request, Failure> {
+        let prefix = match service {
+            Service::Ssm => "AmazonSSM",
+            other => other.name(),
+        };
+        let target = format!("{prefix}.{operation}");
+        let mut request = self.session.request(service, region, &target, body)?;
+        request.idempotent = operation != "PutParameter";
+        Ok(request)
+    }
+
     /// All requests at once; the outcomes in their order.
     pub(super) fn together(&self, requests: &[Request]) -> Vec<Result<Json, Refusal>> {
         let answers = self.session.client.together(requests, usize::MAX);

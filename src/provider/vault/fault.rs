@@ -88,6 +88,18 @@ pub(super) enum Fault {
     NotOneVariable(String),
     /// More names than a folder of variables can sensibly have.
     TooMany(usize),
+    /// The policies do not allow writing there.
+    MayNotWrite(String),
+    /// Nor changing what is kept beside it.
+    MayNotPatch(String),
+    /// Not the path of a KV engine, which alone keeps what is written.
+    NotKv(String),
+    /// Whether the engine is of version 1 or 2 is not told to this login.
+    UnknownEngine(String),
+    /// Metadata for an engine that keeps none.
+    NoMetadata(String),
+    /// Vault's own reason for refusing what was written.
+    Unwritten { path: String, status: u16 },
     /// A status that says what state the server is in.
     Status { status: u16, at: String, own: bool },
     /// The answer is not one of Vault.

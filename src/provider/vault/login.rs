@@ -11,6 +11,7 @@ use crate::provider::vault::server::{As, Server};
 use crate::secret::Secret;
 
 /// What is known of the token that requests carry.
+#[derive(Clone)]
 pub(super) struct Session {
     /// Where it came from.
     pub(super) from: String,

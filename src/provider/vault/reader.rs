@@ -12,7 +12,7 @@ use crate::http::Answer;
 use crate::provider::vault::answer::{Outcome, Reply, names, secret, verdict};
 use crate::provider::vault::fault::Fault;
 use crate::provider::vault::login::Session;
-use crate::provider::vault::path::{Ask, Kind, Route, What, encoded};
+use crate::provider::vault::path::{Ask, Kind, Path, Route, What, encoded};
 use crate::provider::vault::server::Server;
 
 /// So many paths of one mount are guessed at together.
@@ -24,6 +24,8 @@ struct Mount {
     kind: Kind,
     /// From Vault itself, or from an answer that only this engine gives.
     sure: bool,
+    /// It is an engine that keeps what is written.
+    keeps: bool,
 }
 
 /// Where one path stands.
@@ -64,6 +66,7 @@ impl<'a> Reader<'a> {
             path: path.trim_matches('/').to_owned(),
             kind,
             sure: true,
+            keeps: true,
         });
         Reader {
             server,
@@ -270,17 +273,41 @@ impl<'a> Reader<'a> {
         let version = field("options").and_then(|options| options.get("version"));
         let kv = field("type").and_then(Json::as_str) == Some("kv");
         let two = version.and_then(Json::whole) == Some(2);
+        let keeps = kv || matches!(field("type").and_then(Json::as_str), Some("generic" | "cubbyhole"));
         let path = path.trim_matches('/').to_owned();
         if !path.is_empty() {
             let kind = if kv && two { Kind::V2 } else { Kind::Plain };
-            self.learn(path, kind, true);
+            // What Vault says of it itself is surer than any answer.
+            self.mounts.retain(|mount| mount.path != path);
+            self.learn(path, kind, true, keeps);
         }
     }
 
-    fn learn(&mut self, path: String, kind: Kind, sure: bool) {
+    fn learn(&mut self, path: String, kind: Kind, sure: bool, keeps: bool) {
         self.mounts.retain(|mount| mount.path != path || mount.sure);
         if !self.mounts.iter().any(|mount| mount.path == path) {
-            self.mounts.push(Mount { path, kind, sure });
+            self.mounts.push(Mount { path, kind, sure, keeps });
+        }
+    }
+
+    /// The request that writes to a path. A wrong guess would leave a secret where nobody looks for
+    /// it, so that the engine must be known for sure.
+    pub(super) fn place(&mut self, path: &Path) -> Result<Route, Fault> {
+        let found = |mounts: &[Mount]| {
+            let routes = mounts.iter().filter(|mount| mount.sure);
+            let routes = routes.filter_map(|m| Some((path.route(&m.path, m.kind)?, m.keeps)));
+            routes.max_by_key(|(route, _)| route.mount.len())
+        };
+        let known = found(&self.mounts).filter(|(_, keeps)| *keeps);
+        if known.is_none() {
+            let what = What::Read(None);
+            self.preflight(&Ask { path: path.clone(), what })?;
+        }
+        match known.or_else(|| found(&self.mounts)) {
+            Some((route, _)) if route.rest.is_empty() => Err(Fault::OddPath),
+            Some((route, true)) => Ok(route),
+            Some((_, false)) => Err(Fault::NotKv(path.whole())),
+            None => Err(Fault::UnknownEngine(path.whole())),
         }
     }
 
@@ -306,7 +333,7 @@ impl<'a> Reader<'a> {
                 let sure = kind == Kind::V2 || ask.path.mount.is_some();
                 let own = self.mounts.iter().any(|m| m.sure && m.path == route.mount);
                 if !own && route.kind == kind {
-                    self.learn(route.mount.clone(), kind, sure);
+                    self.learn(route.mount.clone(), kind, sure, kind == Kind::V2);
                 }
                 Judged::End(end)
             }

@@ -171,6 +171,23 @@ impl Server {
         Ok(answer)
     }
 
+    /// Writes a body to a path, once: what comes of a lost answer is for the caller to find out.
+    pub(super) fn write(&mut self, path: &str, method: Method, body: Json) -> Result<Answer, Fault> {
+        let kind = match method {
+            Method::Patch => "application/merge-patch+json",
+            _ => "application/json",
+        };
+        let mut request = self.request(path, As::Us, Some(body.compact()))?;
+        request.method = method;
+        request.idempotent = false;
+        request = request.header("Content-Type", Value::Plain(Cow::Borrowed(kind)));
+        let answer = self.client.send(&request).map_err(Fault::Http)?;
+        if let Some(index) = answer.header("x-vault-index") {
+            self.index = Some(index.to_owned());
+        }
+        Ok(answer)
+    }
+
     /// The content of an answer that should be a good one.
     pub(super) fn content(&self, answer: &Answer) -> Result<Json, Fault> {
         let parsed = json::parse(answer.body.expose()).ok();

@@ -91,6 +91,25 @@ impl Explain for Fault {
                 one_line(name)
             ),
             Fault::TooMany(most) => format!("the folder holds more than {most} secrets"),
+            Fault::MayNotWrite(path) => {
+                format!("no policy of this login allows writing `{}`", one_line(path))
+            }
+            Fault::MayNotPatch(path) => {
+                format!("no policy of this login allows `patch` on `{}`", one_line(path))
+            }
+            Fault::NotKv(path) => {
+                format!("`{}` is not in a KV engine, and nothing else keeps what is written", one_line(path))
+            }
+            Fault::UnknownEngine(path) => format!(
+                "this login is not told whether `{}` is in a KV engine of version 1 or 2",
+                one_line(path)
+            ),
+            Fault::NoMetadata(path) => {
+                format!("`{}` is in a KV engine of version 1, which keeps no metadata", one_line(path))
+            }
+            Fault::Unwritten { path, status } => {
+                format!("Vault does not take `{}` (status {status})", one_line(path))
+            }
             Fault::Status { status, at, own } => format!("{at} {}", state(*status, *own)),
             Fault::NotVault { status, at } => {
                 format!("{at}: the answer (status {status}) is not one of Vault")
@@ -208,6 +227,22 @@ impl Explain for Fault {
                 )
             }
             Fault::TooMany(_) => "name a smaller folder".to_owned(),
+            Fault::MayNotWrite(path) => format!(
+                "grant it: path \"{}\" {{ capabilities = [\"create\", \"read\", \"update\"] }}",
+                one_line(path)
+            ),
+            Fault::MayNotPatch(path) => format!(
+                "grant it: path \"{}\" {{ capabilities = [\"patch\"] }}",
+                one_line(path)
+            ),
+            Fault::NotKv(_) => "name a secret of a KV engine: vault secrets list".to_owned(),
+            Fault::UnknownEngine(_) => {
+                "say it: VAULT_KV_VERSION=2 with VAULT_MOUNT_POINT".to_owned()
+            }
+            Fault::NoMetadata(_) => "leave --meta out".to_owned(),
+            Fault::Unwritten { .. } => {
+                "is it larger than Vault's limit (1 MiB), or does the mount ask for more than the default? vault read MOUNT/config".to_owned()
+            }
             Fault::Status { status, own, .. } => return advice(*status, *own),
             Fault::NotVault { .. } => {
                 "look at VAULT_ADDR; something else answers there, or stands in front".to_owned()
