@@ -83,6 +83,37 @@ pub fn ask_twice(question: &str, again: &str) -> Result<Option<Secret>, Fault> {
     Err(Fault::Differ)
 }
 
+/// Yes or no; `None` where there is no terminal. What is typed is shown, and anything but a yes is a
+/// no.
+pub fn confirm(question: &str) -> Result<Option<bool>, Fault> {
+    let Some(terminal) = Terminal::find() else {
+        return Ok(None);
+    };
+    terminal.say(&format!("{question} [y/N] "))?;
+    let mut answer = Vec::new();
+    let mut byte = [0u8];
+    loop {
+        match read(&terminal.input, &mut byte) {
+            Ok(1) if byte != *b"\n" => answer.extend_from_slice(&byte),
+            Ok(1) => break,
+            // The end of the input: whatever is said next begins on a line of its own.
+            Ok(_) | Err(Errno::EIO) => {
+                terminal.say("\n")?;
+                break;
+            }
+            Err(Errno::EINTR | Errno::EAGAIN) => {}
+            Err(errno) => return Err(Fault::Terminal(errno)),
+        }
+    }
+    let answer = answer.trim_ascii().to_ascii_lowercase();
+    Ok(Some(answer == b"y" || answer == b"yes"))
+}
+
+/// A person is there to be asked before something is overwritten.
+pub fn attended() -> bool {
+    isatty(std::io::stdin()).unwrap_or(false) || isatty(std::io::stderr()).unwrap_or(false)
+}
+
 /// Says something to who is being asked; nobody hears it where there is no terminal.
 pub fn tell(text: &str) -> Result<(), Fault> {
     Terminal::find().map_or(Ok(()), |terminal| terminal.say(text))

@@ -19,6 +19,8 @@ use crate::sys;
 
 mod credentials;
 
+mod slots;
+
 #[cfg(test)]
 mod tests;
 
@@ -26,6 +28,7 @@ mod words;
 
 pub use credentials::{Credentials, Source, Want};
 use credentials::{Given, Offer, without_line_end};
+pub use slots::{Addition, Rekeyed, list, rekey};
 pub use words::{Fault, Note};
 
 const TRIES: usize = 3;
@@ -102,6 +105,20 @@ pub fn reseal(path: &Path, plain: &Secret, lock: &Lock) -> Result<(), Failure> {
     let place = path.display().to_string();
     lock.write(path, plain, &[])
         .map_err(|fault| fault.at(&place))
+}
+
+impl Lock {
+    /// Opens what stands at `path` by now; without asking again, for the key is known. None where it
+    /// was sealed anew meanwhile.
+    pub fn open_again(&self, bytes: &[u8]) -> Option<(Secret, Lock)> {
+        let envelope = Envelope::parse(bytes).ok()?;
+        let plain = envelope.open_with_file_key(&self.file_key)?;
+        let lock = Lock {
+            file_key: self.file_key.same_again(),
+            slots: envelope.slots().to_vec(),
+        };
+        Some((plain, lock))
+    }
 }
 
 fn open_new(place: &str, bytes: &[u8], credentials: &Credentials) -> Result<Opened, Fault> {

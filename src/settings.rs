@@ -86,6 +86,32 @@ pub struct Settings {
     pub fresh: bool,
     /// `seal` deletes the plain file.
     pub remove_plain: bool,
+    /// The value of `set`.
+    pub from_file: Option<PathBuf>,
+    /// Its final line end does not count.
+    pub trim: bool,
+    /// What is kept beside it.
+    pub meta: Vec<(String, String)>,
+    /// The version that it replaces.
+    pub if_version: Option<String>,
+    /// Nothing is asked before something is overwritten.
+    pub yes: bool,
+    /// `push` does nothing but tell.
+    pub dry_run: bool,
+    /// `push` makes a secret of each variable.
+    pub each: bool,
+    /// `push` takes these alone.
+    pub only: Vec<String>,
+    /// `push` leaves these out.
+    pub except: Vec<String>,
+    /// `rekey` asks for a further password.
+    pub add_password: bool,
+    /// `rekey` finds it here.
+    pub add_password_file: Option<PathBuf>,
+    /// `rekey` finds a further key here.
+    pub add_key: Option<PathBuf>,
+    /// `rekey` takes these away.
+    pub remove: Vec<String>,
     /// How much is said.
     pub log: Option<Level>,
     /// Diagnostics as JSON lines.
@@ -176,6 +202,19 @@ impl Settings {
             json: false,
             fresh: false,
             remove_plain: false,
+            from_file: None,
+            trim: false,
+            meta: Vec::new(),
+            if_version: None,
+            yes: false,
+            dry_run: false,
+            each: false,
+            only: Vec::new(),
+            except: Vec::new(),
+            add_password: false,
+            add_password_file: None,
+            add_key: None,
+            remove: Vec::new(),
             log: None,
             log_json: false,
             credentials: Credentials {
@@ -273,6 +312,29 @@ impl Settings {
             "password-file" => self.credentials.password_file = Some(file()?),
             "key-file" => self.credentials.key_file = Some(file()?),
             "salt-file" => self.credentials.salt_file = Some(file()?),
+            "from-file" => self.from_file = Some(file()?),
+            "add-password-file" => self.add_password_file = Some(file()?),
+            "add-key" => self.add_key = Some(file()?),
+            "meta" => {
+                let pair = text.and_then(|text| text.split_once('='));
+                let (name, value) = pair
+                    .filter(|(name, _)| !name.is_empty())
+                    .ok_or_else(|| wrong("NAME=VALUE"))?;
+                self.meta.push((name.to_owned(), value.to_owned()));
+            }
+            "if-version" => {
+                let version = text.filter(|text| !text.is_empty());
+                self.if_version = Some(version.ok_or_else(|| wrong("a version, or 0"))?.to_owned());
+            }
+            "only" => self
+                .only
+                .extend(list(text).ok_or_else(|| wrong("NAME,NAME"))?),
+            "except" => self
+                .except
+                .extend(list(text).ok_or_else(|| wrong("NAME,NAME"))?),
+            "remove" => self
+                .remove
+                .extend(list(text).ok_or_else(|| wrong("NAME,NAME"))?),
             "audit" => self.audit = Some(value.into()),
             "arg0" => self.arg0 = Some(value.to_owned()),
             "max-age" => {
@@ -342,6 +404,11 @@ impl Settings {
                     "strict" => self.strict = on,
                     "json" => self.json = on,
                     "fresh" => self.fresh = on,
+                    "trim" => self.trim = on,
+                    "yes" => self.yes = on,
+                    "dry-run" => self.dry_run = on,
+                    "each" => self.each = on,
+                    "add-password" => self.add_password = on,
                     "remove-plain" => self.remove_plain = on,
                     // `help` and `version` are commands by now.
                     _ => {}

@@ -15,6 +15,16 @@ pub enum Command {
     Open,
     /// Make a key.
     Keygen,
+    /// Put a value into a store, or into a line of the source.
+    Set,
+    /// Put the variables of a file into a store.
+    Push,
+    /// Change a sealed file in an editor.
+    Edit,
+    /// Add and remove what opens a sealed file.
+    Rekey,
+    /// Make a first `.vault`.
+    Init,
     /// Explain.
     Help,
     /// Name and version.
@@ -35,6 +45,15 @@ pub struct CommandRow {
     pub doc: &'static str,
 }
 
+impl CommandRow {
+    /// At least this many words: those of the help that stand outside of brackets.
+    pub fn least(&self) -> usize {
+        let ours = self.words.split("--").next().unwrap_or_default();
+        let needed = ours.split_whitespace();
+        needed.filter(|word| !word.starts_with('[')).count()
+    }
+}
+
 /// Every command.
 #[rustfmt::skip] // A table is read by its columns.
 pub static COMMANDS: &[CommandRow] = &[
@@ -44,6 +63,11 @@ pub static COMMANDS: &[CommandRow] = &[
     row(Command::Seal, "seal", "[FILE]", 1, "encrypt .vault into .vault.enc"),
     row(Command::Open, "open", "[FILE]", 1, "print what .vault.enc holds"),
     row(Command::Keygen, "keygen", "[FILE]", 1, "make a key for --key-file: print it, or make FILE"),
+    row(Command::Set, "set", "KEY", 1, "put a value from stdin or a question into a store, or into .vault or .vault.enc"),
+    row(Command::Push, "push", "FILE REF", 2, "put the variables of a dotenv file into a store; safe to repeat"),
+    row(Command::Edit, "edit", "[FILE]", 1, "change .vault.enc in an editor; the plain text stays in memory"),
+    row(Command::Rekey, "rekey", "[FILE]", 1, "what opens .vault.enc: list it, add to it, remove from it"),
+    row(Command::Init, "init", "[STORE]", 1, "make a .vault to begin with, and keep it out of git"),
     row(Command::Help, "help", "[TOPIC]", 1, "a command, options (all of them), or references"),
     row(Command::Version, "version", "", 0, "print the version"),
 ];
@@ -88,7 +112,34 @@ const OPENERS: &[Command] = &[
     Command::Dump,
     Command::Seal,
     Command::Open,
+    Command::Set,
+    Command::Push,
+    Command::Edit,
+    Command::Rekey,
 ];
+/// Those that look for files in a folder.
+const FILES: &[Command] = &[
+    Command::Run,
+    Command::Check,
+    Command::Dump,
+    Command::Seal,
+    Command::Open,
+    Command::Set,
+    Command::Push,
+    Command::Edit,
+    Command::Rekey,
+    Command::Init,
+];
+/// Those that ask stores.
+const TIMED: &[Command] = &[
+    Command::Run,
+    Command::Check,
+    Command::Dump,
+    Command::Set,
+    Command::Push,
+];
+/// Those that write into stores.
+const WRITE: &[Command] = &[Command::Set, Command::Push];
 const ALL: &[Command] = &[
     Command::Run,
     Command::Check,
@@ -96,6 +147,11 @@ const ALL: &[Command] = &[
     Command::Seal,
     Command::Open,
     Command::Keygen,
+    Command::Set,
+    Command::Push,
+    Command::Edit,
+    Command::Rekey,
+    Command::Init,
     Command::Help,
     Command::Version,
 ];
@@ -103,7 +159,7 @@ const ALL: &[Command] = &[
 /// Every option. `settings` reads them by these names.
 #[rustfmt::skip]
 pub static OPTIONS: &[Opt] = &[
-    opt("dir", Some("DIR"), "where the files are (default: `.`, else `config`)", OPENERS, false, true),
+    opt("dir", Some("DIR"), "where the files are (default: `.`, else `config`)", FILES, false, true),
     opt("password-file", Some("FILE"), "the password of .vault.enc", OPENERS, false, true),
     opt("key-file", Some("FILE"), "a key made by keygen, instead of a password", OPENERS, false, true),
     opt("max-age", Some("AGE"), "pass over a .env.dump older than this (30m, 1h, 2d)", LOAD, false, true),
@@ -121,13 +177,26 @@ pub static OPTIONS: &[Opt] = &[
     opt("file-env", Some("NAMES"), "set NAME from the file that NAME_FILE names, as Docker's images do", START, false, false),
     opt("file-owner", Some("UID[:GID]"), "owner of ?as=file memory files, for programs that drop root", START, true, false),
     opt("arg0", Some("NAME"), "the name the program sees as its own", &[Command::Run], false, false),
-    opt("timeout", Some("TIME"), "limit for the whole load (default 30s)", LOAD, false, true),
+    opt("timeout", Some("TIME"), "limit for the whole load (default 30s)", TIMED, false, true),
     opt("strict", None, "warnings about exposed files and addresses are errors", OPENERS, false, false),
     opt("audit", Some("FILE"), "append a JSON line on every load (`-`: stderr); no values", LOAD, false, false),
     opt("salt-file", Some("FILE"), "the salt beside an old Fernet .vault.enc", OPENERS, false, false),
     opt("json", None, "the table of check as JSON", &[Command::Check], false, false),
     opt("fresh", None, "seal anew: the old passwords and keys no longer open the file", &[Command::Seal], false, false),
     opt("remove-plain", None, "delete .vault once .vault.enc is proved to open", &[Command::Seal], false, false),
+    opt("from-file", Some("FILE"), "the value, byte for byte", &[Command::Set], false, false),
+    opt("trim", None, "drop one line end at the end of the value", &[Command::Set], false, false),
+    opt("meta", Some("NAME=VALUE"), "keep this beside the secret (Vault: custom metadata), no secret", &[Command::Set], false, false),
+    opt("if-version", Some("VERSION"), "write only over this version (0: only if there is nothing)", &[Command::Set], false, false),
+    opt("yes", None, "write over what is there without a question", WRITE, false, false),
+    opt("dry-run", None, "the table of what would be done, and nothing done", &[Command::Push], false, false),
+    opt("each", None, "a secret for each variable, instead of one with a field for each", &[Command::Push], false, false),
+    opt("only", Some("NAMES"), "these variables alone", &[Command::Push], false, false),
+    opt("except", Some("NAMES"), "all variables but these", &[Command::Push], false, false),
+    opt("add-password", None, "ask for a further password that opens the file", &[Command::Rekey], false, false),
+    opt("add-password-file", Some("FILE"), "the same from a file", &[Command::Rekey], false, false),
+    opt("add-key", Some("FILE"), "a further key that opens the file", &[Command::Rekey], false, false),
+    opt("remove", Some("NAMES"), "what no longer opens it: key names, `password`, or numbers of the list", &[Command::Rekey], false, false),
     opt("log", Some("LEVEL"), "error, warn, info, debug (info on a terminal, else warn)", ALL, false, true),
     opt("log-format", Some("FORMAT"), "text or json", ALL, false, false),
     opt("help", None, "this help; with a command, that command's", ALL, false, false),

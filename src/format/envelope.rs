@@ -63,6 +63,11 @@ impl FileKey {
         FileKey(bytes)
     }
 
+    /// The same key, for another file that it seals.
+    pub fn same_again(&self) -> FileKey {
+        FileKey(self.0.clone())
+    }
+
     /// What the header says about it: a file has one key, whichever slot gave it.
     fn check(&self) -> [u8; 32] {
         hash(b"envshim file key\n", &self.0)

@@ -209,6 +209,12 @@ pub fn row(scheme: &str) -> Option<&'static Row> {
     PROVIDERS.iter().find(|row| row.scheme == scheme)
 }
 
+/// The schemes of the stores that take values.
+pub fn writable() -> Vec<&'static str> {
+    let rows = PROVIDERS.iter().filter(|row| row.write.is_some());
+    rows.map(|row| row.scheme).collect()
+}
+
 /// All schemes, in the order of the table.
 pub fn schemes() -> Vec<&'static str> {
     PROVIDERS.iter().map(|row| row.scheme).collect()

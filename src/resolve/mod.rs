@@ -16,6 +16,8 @@ mod inherited;
 
 mod plan;
 
+mod stores;
+
 use crate::clock::Deadline;
 use crate::failure::{Explain, Failure, Failures};
 use crate::format::reference::Reference;
@@ -27,6 +29,7 @@ use crate::source::document::{Document, Entry};
 use crate::source::{Choice, Kind};
 
 pub use plan::SETTING;
+pub use stores::{Desk, Target, look};
 
 use ask::{Load, ask};
 use plan::Plan;

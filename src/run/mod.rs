@@ -4,6 +4,8 @@ mod check;
 
 mod files;
 
+mod set;
+
 use std::ffi::OsString;
 
 use crate::audit::{self, Outcome, Record};
@@ -67,6 +69,8 @@ fn obey(invocation: Invocation, inherited: Inherited, plain: Report) -> Ended {
             Command::Seal => files::seal(&settings, &report),
             Command::Open => files::open(&settings, &report),
             Command::Keygen => files::keygen(&settings, &report),
+            Command::Set => set::set(&mut settings, &report),
+            Command::Push | Command::Edit | Command::Rekey | Command::Init => Ok(None),
             Command::Run | Command::Help | Command::Version => {
                 Err(start(&mut settings, &mut record, &report))
             }

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use crate::failure::{Explain, Failure};
+use crate::failure::{Explain, Failure, Failures};
 use crate::format::dotenv;
 use crate::format::reference::{self, Part, TEXT, Template};
 use crate::secret::{Secret, SecretBuffer};
@@ -44,17 +44,34 @@ impl Explain for Fault {
     }
 }
 
-/// The document with `name` set to `value`, and what stood there. `file` is its name in messages.
+/// A document with one line changed.
+pub struct Amended {
+    /// The whole text.
+    pub text: Secret,
+    /// What stood there, for who is asked whether it may go.
+    pub standing: Standing,
+    /// The same as it was written, to see whether it is still there.
+    pub before: Option<Secret>,
+}
+
+impl Amended {
+    /// Both replace the same.
+    pub fn replaces_what(&self, other: &Amended) -> bool {
+        self.before.as_ref().map(Secret::expose) == other.before.as_ref().map(Secret::expose)
+    }
+}
+
+/// The document with `name` set to `value`. `file` is its name in messages.
 pub fn amend(
     file: &Path,
     text: &[u8],
     name: &str,
     value: &Secret,
     schemes: &[&'static str],
-) -> Result<(Secret, Standing), Vec<Failure>> {
+) -> Result<Amended, Failures> {
     let shown = file.display().to_string();
-    let one = |fault: Fault| vec![Failure::from(fault).at(&format!("{shown}: {name}"))];
-    let bindings = super::document::bindings(&shown, text).map_err(|failures| failures.0)?;
+    let one = |fault: Fault| Failures::from(Failure::from(fault).at(&format!("{shown}: {name}")));
+    let bindings = super::document::bindings(&shown, text)?;
     let found = bindings.iter().rfind(|binding| binding.name == name);
     let standing = match found.and_then(|binding| binding.value.as_ref()) {
         None => Standing::Nothing,
@@ -93,7 +110,12 @@ pub fn amend(
     }
     let out = out.finish();
     if is_right(&bindings, &out, name, value, schemes) {
-        Ok((out, standing))
+        let before = found.and_then(|binding| binding.value.as_ref());
+        Ok(Amended {
+            text: out,
+            standing,
+            before: before.map(Secret::duplicate),
+        })
     } else {
         Err(one(Fault::Odd))
     }
@@ -202,8 +224,8 @@ mod tests {
 
     fn changed(text: &str, value: &str) -> String {
         let value = Secret::new(value.as_bytes().to_vec());
-        let (text, _) = amend(Path::new("f"), text.as_bytes(), "A", &value, SCHEMES).unwrap();
-        String::from_utf8(text.expose().to_vec()).unwrap()
+        let amended = amend(Path::new("f"), text.as_bytes(), "A", &value, SCHEMES).unwrap();
+        String::from_utf8(amended.text.expose().to_vec()).unwrap()
     }
 
     #[test]
@@ -234,11 +256,13 @@ mod tests {
         let kind = |text: &str| {
             let value = Secret::new(b"v".to_vec());
             match amend(Path::new("f"), text.as_bytes(), "A", &value, SCHEMES) {
-                Ok((_, Standing::Nothing)) => "nothing".to_owned(),
-                Ok((_, Standing::Same)) => "same".to_owned(),
-                Ok((_, Standing::Text)) => "text".to_owned(),
-                Ok((_, Standing::Reference(scheme))) => scheme,
-                Err(failures) => failures[0].what.clone(),
+                Ok(amended) => match amended.standing {
+                    Standing::Nothing => "nothing".to_owned(),
+                    Standing::Same => "same".to_owned(),
+                    Standing::Text => "text".to_owned(),
+                    Standing::Reference(scheme) => scheme,
+                },
+                Err(failures) => failures.0[0].what.clone(),
             }
         };
         assert_eq!(kind("B=1"), "nothing");

@@ -52,6 +52,21 @@ impl Explain for Hollow {
 
 /// Reads the chosen source. `schemes` are those that count as references in a `.vault`.
 pub fn read(
+    choice: Choice,
+    schemes: &[&'static str],
+    report: &Report,
+) -> Result<Document, Failures> {
+    let whole = choice.bytes.is_some();
+    let document = peruse(choice, schemes, report)?;
+    let empty = |entry: &Entry| matches!(entry.value, Ok(None));
+    if whole && document.entries.iter().all(empty) {
+        return Err(Hollow(document.choice.file).into());
+    }
+    Ok(document)
+}
+
+/// The same of a source that need not hold any variable.
+pub fn peruse(
     mut choice: Choice,
     schemes: &[&'static str],
     report: &Report,
@@ -102,9 +117,6 @@ pub fn read(
             line: binding.line,
             as_file: binding.as_file,
         });
-    }
-    if entries.iter().all(|entry| matches!(entry.value, Ok(None))) {
-        return Err(Hollow(choice.file).into());
     }
     Ok(Document { choice, entries })
 }

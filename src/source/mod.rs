@@ -158,7 +158,11 @@ pub fn choose(
         Some(dir) => vec![dir.clone()],
         None => vec![PathBuf::from("."), PathBuf::from(FOLDER)],
     };
-    let refreshes = settings.command == Command::Dump;
+    // A dump holds what a load gave, not where it came from.
+    let refreshes = matches!(
+        settings.command,
+        Command::Dump | Command::Set | Command::Push
+    );
     let home = || folders.first().cloned().unwrap_or_default();
     if !settings.reload && !refreshes && settings.inherited.value(MARKER) == Some(b"1") {
         return Ok(Choice::without_file(

@@ -195,7 +195,14 @@ impl Store for Manager<'_> {
 /// A request token: one for each version that was read.
 fn token(name: &str, version: &str, late: u32) -> String {
     let digest = Sha256::digest(format!("envshim writes\n{name}\n{version}\n{late}"));
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    let mut token = String::with_capacity(36);
+    for (at, byte) in digest.iter().take(16).enumerate() {
+        if [4, 6, 8, 10].contains(&at) {
+            token.push('-');
+        }
+        token.push_str(&format!("{byte:02x}"));
+    }
+    token
 }
 
 fn unfit(value: &Secret, most: usize) -> Option<Failure> {
