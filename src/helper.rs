@@ -5,6 +5,8 @@
 //! them. A helper gets our environment without what opens sealed files, and our stderr, so that what
 //! it complains of is seen.
 
+pub mod editor;
+
 use std::io::Read;
 use std::os::fd::AsFd;
 use std::os::unix::process::ExitStatusExt;

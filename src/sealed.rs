@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use crate::failure::{Explain, Failure};
 use crate::files::{self, Accept};
-use crate::format::envelope::{self, Envelope, FileKey, Kind, MOST_TEXT, ROUNDS, Slot};
+use crate::format::envelope::{self, Envelope, FileKey, MOST_TEXT, ROUNDS, Slot};
 use crate::format::fernet;
 use crate::format::key::{Key, KeyId};
 use crate::prompt;
@@ -29,6 +29,7 @@ mod words;
 pub use credentials::{Credentials, Source, Want};
 use credentials::{Given, Offer, without_line_end};
 pub use slots::{Addition, Rekeyed, list, rekey};
+pub use crate::format::envelope::Kind;
 pub use words::{Fault, Note};
 
 const TRIES: usize = 3;

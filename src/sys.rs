@@ -188,6 +188,20 @@ pub fn hold_termination() -> Held {
     Held(before)
 }
 
+impl Held {
+    /// One is waiting. Where there is no `/proc`, nobody knows.
+    pub fn asked(&self) -> bool {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let pending = status.lines().filter_map(|line| {
+            let mask = line.strip_prefix("SigPnd:").or_else(|| line.strip_prefix("ShdPnd:"))?;
+            u64::from_str_radix(mask.trim(), 16).ok()
+        });
+        let ours = |signal: Signal| 1u64 << (signal as u32 - 1);
+        let all = TERMINATING.into_iter().map(ours).fold(0, |all, one| all | one);
+        pending.fold(0, |all, one| all | one) & all != 0
+    }
+}
+
 impl Drop for Held {
     fn drop(&mut self) {
         sigprocmask(SigmaskHow::SIG_SETMASK, Some(&self.0), None).ok();

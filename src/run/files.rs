@@ -129,14 +129,14 @@ pub(super) fn keygen(settings: &Settings, report: &Report) -> Ended {
 }
 
 /// The file that was named, or `name` in the folder where it would be found at a start.
-fn named(settings: &Settings, name: &str) -> PathBuf {
+pub(super) fn named(settings: &Settings, name: &str) -> PathBuf {
     match settings.words.first() {
         Some(word) => PathBuf::from(word),
         None => source::place(settings, name),
     }
 }
 
-fn content(path: &Path) -> Result<files::Contents, Failure> {
+pub(super) fn content(path: &Path) -> Result<files::Contents, Failure> {
     let found = files::read(path, source::MOST, Accept::Regular).map_err(Failure::from)?;
     found.ok_or_else(|| Fault::NotThere(path.to_owned()).into())
 }

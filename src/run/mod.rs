@@ -2,7 +2,13 @@
 
 mod check;
 
+mod edit;
+
 mod files;
+
+mod init;
+
+mod push;
 
 mod set;
 
@@ -70,7 +76,10 @@ fn obey(invocation: Invocation, inherited: Inherited, plain: Report) -> Ended {
             Command::Open => files::open(&settings, &report),
             Command::Keygen => files::keygen(&settings, &report),
             Command::Set => set::set(&mut settings, &report),
-            Command::Push | Command::Edit | Command::Rekey | Command::Init => Ok(None),
+            Command::Push => push::push(&mut settings, &report),
+            Command::Edit => edit::edit(&settings, &report),
+            Command::Rekey => edit::rekey(&settings, &report),
+            Command::Init => init::init(&settings, &report),
             Command::Run | Command::Help | Command::Version => {
                 Err(start(&mut settings, &mut record, &report))
             }

@@ -173,11 +173,8 @@ fn from_file(path: &Path) -> Result<Secret, Failure> {
     Ok(contents.ok_or_else(|| Fault::NoFile(path.to_owned()))?.bytes)
 }
 
-/// Asks before something is overwritten, where somebody is there to be asked.
-pub(super) fn may_replace(question: &str, settings: &Settings) -> Result<(), Failure> {
-    if settings.yes || !prompt::attended() {
-        return Ok(());
-    }
+/// Asks before something is overwritten.
+pub(super) fn may_replace(question: &str) -> Result<(), Failure> {
     match prompt::confirm(question)? {
         Some(false) => Err(Fault::Declined.into()),
         // Nobody can be asked after all.
@@ -246,10 +243,7 @@ fn secret(target: Target, value: Secret, settings: &mut Settings, report: &Repor
             let version = version(there.version.as_ref()).replace(": ", " (");
             let version = if version.is_empty() { version } else { format!("{version})") };
             let question = format!("{} has another value{version}; write over it?", target.shown);
-            match prompt::confirm(&question).map_err(Failure::from)? {
-                Some(false) => return Err(at(Fault::Declined.into()).into()),
-                Some(true) | None => {}
-            }
+            may_replace(&question).map_err(at)?;
             desk.rested();
             store = desk.store(&target).map_err(at)?;
         }
@@ -297,17 +291,28 @@ pub(super) struct Lines {
     pub(super) lock: Option<Lock>,
 }
 
-/// Reads and opens a file of lines.
-pub(super) fn lines(path: &Path, settings: &Settings, report: &Report) -> Result<Lines, Failure> {
+/// Reads a file of lines.
+fn lines(path: &Path, settings: &Settings, report: &Report) -> Result<Lines, Failure> {
+    if path.ends_with(source::SEALED) {
+        return sealed_lines(path, settings, report);
+    }
     let there = files::read(path, source::MOST, Accept::Regular)?;
     let there = there.ok_or_else(|| Fault::NoSource(path.to_owned()))?;
-    if path.extension().is_none_or(|extension| extension != "enc") {
-        return Ok(Lines {
-            plain: there.bytes,
-            mode: there.mode,
-            lock: None,
-        });
-    }
+    Ok(Lines {
+        plain: there.bytes,
+        mode: there.mode,
+        lock: None,
+    })
+}
+
+/// Reads and opens a sealed file.
+pub(super) fn sealed_lines(
+    path: &Path,
+    settings: &Settings,
+    report: &Report,
+) -> Result<Lines, Failure> {
+    let there = files::read(path, source::MOST, Accept::Regular)?;
+    let there = there.ok_or_else(|| Fault::NoSource(path.to_owned()))?;
     let opened = sealed::open(path, there.bytes.expose(), &settings.credentials)?;
     source::heed(opened.notes, settings.strict, report)?;
     let lock = opened
@@ -361,9 +366,10 @@ fn entry(path: &Path, name: &str, value: &Secret, settings: &Settings, report: &
             return Ok(None);
         }
         Standing::Nothing => {}
+        Standing::Text if settings.yes || !prompt::attended() => {}
         Standing::Text => {
             let question = format!("{place} has another value; write over it?");
-            may_replace(&question, settings).map_err(|failure| failure.at(&place))?;
+            may_replace(&question).map_err(|failure| failure.at(&place))?;
         }
         Standing::Reference(_) if settings.yes => {}
         Standing::Reference(scheme) => {

@@ -121,7 +121,8 @@ pub fn peruse(
     Ok(Document { choice, entries })
 }
 
-pub(super) fn bindings(file: &str, text: &[u8]) -> Result<Vec<dotenv::Binding>, Failures> {
+/// The lines of a file, as they stand there.
+pub fn bindings(file: &str, text: &[u8]) -> Result<Vec<dotenv::Binding>, Failures> {
     dotenv::read(text).map_err(|faults| {
         let explained = faults.into_iter().map(|fault| {
             let (line, column) = fault.place();

@@ -1,0 +1,156 @@
+//! `edit` and `rekey`: a sealed file, changed in place.
+
+use std::path::PathBuf;
+use std::process::ExitStatus;
+
+use crate::failure::{Exit, Explain, Failure};
+use crate::files::{self, Accept};
+use crate::helper::editor::{MemoryFolder, beside, edit as run_editor, places};
+use crate::prompt;
+use crate::report::Report;
+use crate::run::Ended;
+use crate::run::files::{content, named};
+use crate::run::set::sealed_lines;
+use crate::sealed::{self, Addition};
+use crate::settings::Settings;
+use crate::source::{self, document};
+use crate::sys;
+
+/// The editor where nobody names one.
+const EDITOR: &str = "vi";
+
+/// Why a file is not edited.
+enum Fault {
+    NotSealed(PathBuf),
+    Editor(String, ExitStatus),
+    Gone,
+    Moved(PathBuf, PathBuf),
+    Lost(PathBuf),
+}
+
+impl Explain for Fault {
+    fn what(&self) -> String {
+        match self {
+            Fault::NotSealed(path) => format!("{}: there is no such file", path.display()),
+            Fault::Editor(name, status) => format!("`{name}` did not end well ({status}); nothing is changed"),
+            Fault::Gone => "the editor has removed the file; nothing is changed".to_owned(),
+            Fault::Moved(path, aside) => format!(
+                "{}: somebody else has changed it meanwhile; your text is sealed in `{}`",
+                path.display(),
+                aside.display()
+            ),
+            Fault::Lost(path) => format!("{}: somebody else has changed it meanwhile, and with another key; nothing is changed", path.display()),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Fault::NotSealed(_) => "make one: envshim init, then envshim seal; a plain .vault is edited as it is".to_owned(),
+            Fault::Editor(..) => "set VISUAL or EDITOR to the editor that you want".to_owned(),
+            Fault::Gone => "save it under its own name".to_owned(),
+            Fault::Moved(_, aside) => format!(
+                "compare: envshim open {}; when all is in the one file: rm {0}",
+                aside.display()
+            ),
+            Fault::Lost(_) => "edit it again".to_owned(),
+        })
+    }
+}
+
+/// Opens a sealed file in an editor, and seals what comes of it.
+pub(super) fn edit(settings: &Settings, report: &Report) -> Ended {
+    let path = named(settings, source::SEALED);
+    if !path.exists() {
+        return Err(Fault::NotSealed(path).into());
+    }
+    let lines = sealed_lines(&path, settings, report)?;
+    let command = ["VISUAL", "EDITOR"].into_iter().find_map(|name| {
+        let value = settings.inherited.value(name)?;
+        std::str::from_utf8(value).ok().filter(|text| !text.trim().is_empty())
+    });
+    let command = command.unwrap_or(EDITOR);
+    let runtime = settings.inherited.value("XDG_RUNTIME_DIR");
+    let runtime = runtime.and_then(|bytes| std::str::from_utf8(bytes).ok()).map(PathBuf::from);
+    // A terminating signal waits until the folder is gone; the editor gets it all the same.
+    let _held = sys::hold_termination();
+    let folder = MemoryFolder::new(&places(runtime.as_deref())).map_err(Failure::from)?;
+    let file = folder.path().join(source::VAULT);
+    files::create(&file, lines.plain.expose(), 0o600).map_err(Failure::from)?;
+    let shown = path.display().to_string();
+    let text = loop {
+        let search = settings.inherited.value("PATH").unwrap_or_default();
+        let status = run_editor(command, &file, search).map_err(Failure::from)?;
+        if !status.success() {
+            return Err(Fault::Editor(command.to_owned(), status).into());
+        }
+        let text = files::read(&file, source::MOST, Accept::Regular).map_err(Failure::from)?;
+        let text = text.ok_or(Fault::Gone)?.bytes;
+        if text.expose() == lines.plain.expose() {
+            report.info(&format!("`{shown}` is as it was"));
+            return Ok(None);
+        }
+        let Err(failures) = document::proofread(&shown, text.expose()) else {
+            break text;
+        };
+        report.failures(&failures);
+        let question = "throw the change away? (no: edit it again)";
+        if prompt::confirm(question).map_err(Failure::from)? != Some(false) {
+            return Ok(Some(Exit::Ours));
+        }
+    };
+    let _turn = files::lock(files::folder(&path)).map_err(Failure::from)?;
+    let now = lines.again(&path).map_err(|_| Fault::Lost(path.clone()))?;
+    if now.plain.expose() != lines.plain.expose() {
+        let aside = beside(&path).ok_or_else(|| Fault::Lost(path.clone()))?;
+        now.write(&aside, &text)?;
+        return Err(Fault::Moved(path, aside).into());
+    }
+    now.write(&path, &text)?;
+    report.info(&format!("`{shown}` is sealed with the change"));
+    Ok(None)
+}
+
+/// Lists what opens a sealed file, adds to it, takes away from it.
+pub(super) fn rekey(settings: &Settings, report: &Report) -> Ended {
+    let path = named(settings, source::SEALED);
+    let bytes = content(&path)?.bytes;
+    let mut additions = Vec::new();
+    if settings.add_password {
+        additions.push(Addition::AskedPassword);
+    }
+    additions.extend(settings.add_password_file.clone().map(Addition::PasswordFile));
+    additions.extend(settings.add_key.clone().map(Addition::KeyFile));
+    if additions.is_empty() && settings.remove.is_empty() {
+        let kinds = sealed::list(&path, bytes.expose())?;
+        let lines = kinds.iter().zip(1..);
+        let list: String = lines.map(|(kind, n)| format!("{n:>2}  {kind}\n")).collect();
+        report.product(list.as_bytes())?;
+        return Ok(None);
+    }
+    let done = sealed::rekey(
+        &path,
+        bytes.expose(),
+        &settings.credentials,
+        &additions,
+        &settings.remove,
+    )?;
+    source::heed(done.notes, false, report)?;
+    let join = |kinds: &[sealed::Kind]| {
+        let kinds: Vec<String> = kinds.iter().map(ToString::to_string).collect();
+        kinds.join(", ")
+    };
+    let shown = path.display();
+    for (word, kinds) in [("added", &done.added), ("removed", &done.removed)] {
+        if !kinds.is_empty() {
+            report.info(&format!("`{shown}`: {word}: {}", join(kinds)));
+        }
+    }
+    report.info(&format!("`{shown}` opens with: {}", join(&done.opens)));
+    if !done.removed.is_empty() {
+        report.warn(
+            &format!("{shown}: whoever had what is removed has seen the secrets, and older versions of the file still open with it"),
+            Some("change the secrets themselves; envshim seal --fresh makes a new key of the file too"),
+        );
+    }
+    Ok(None)
+}
