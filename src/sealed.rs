@@ -26,10 +26,10 @@ mod tests;
 
 mod words;
 
+pub use crate::format::envelope::Kind;
 pub use credentials::{Credentials, Source, Want};
 use credentials::{Given, Offer, without_line_end};
 pub use slots::{Addition, Rekeyed, list, rekey};
-pub use crate::format::envelope::Kind;
 pub use words::{Fault, Note};
 
 const TRIES: usize = 3;

@@ -193,11 +193,16 @@ impl Held {
     pub fn asked(&self) -> bool {
         let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
         let pending = status.lines().filter_map(|line| {
-            let mask = line.strip_prefix("SigPnd:").or_else(|| line.strip_prefix("ShdPnd:"))?;
+            let mask = line
+                .strip_prefix("SigPnd:")
+                .or_else(|| line.strip_prefix("ShdPnd:"))?;
             u64::from_str_radix(mask.trim(), 16).ok()
         });
         let ours = |signal: Signal| 1u64 << (signal as u32 - 1);
-        let all = TERMINATING.into_iter().map(ours).fold(0, |all, one| all | one);
+        let all = TERMINATING
+            .into_iter()
+            .map(ours)
+            .fold(0, |all, one| all | one);
         pending.fold(0, |all, one| all | one) & all != 0
     }
 }

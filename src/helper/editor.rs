@@ -30,7 +30,10 @@ pub struct NoMemory(Vec<PathBuf>);
 impl Explain for NoMemory {
     fn what(&self) -> String {
         let tried: Vec<String> = self.0.iter().map(|p| p.display().to_string()).collect();
-        format!("there is no file system in memory that can be written to ({})", tried.join(", "))
+        format!(
+            "there is no file system in memory that can be written to ({})",
+            tried.join(", ")
+        )
     }
     fn hint(&self) -> Option<String> {
         Some("set XDG_RUNTIME_DIR to a folder on tmpfs, or mount one at /dev/shm".to_owned())
@@ -104,7 +107,10 @@ fn clear(place: &Path) {
     let me = nix::unistd::geteuid().as_raw();
     for item in std::fs::read_dir(place).into_iter().flatten().flatten() {
         let ours = item.file_name().to_string_lossy().starts_with(NAME);
-        let mine = || item.metadata().is_ok_and(|about| about.is_dir() && about.uid() == me);
+        let mine = || {
+            item.metadata()
+                .is_ok_and(|about| about.is_dir() && about.uid() == me)
+        };
         if ours && mine() && locked(&item.path()).is_some() {
             std::fs::remove_dir_all(item.path()).ok();
         }
@@ -148,10 +154,16 @@ fn quiet(program: &str, path: &[u8]) -> Vec<OsString> {
     if !name.starts_with("vim") && !name.starts_with("nvim") {
         return Vec::new();
     }
-    ["-n", "-i", "NONE", "-c", "silent! set nobackup nowritebackup noundofile noswapfile"]
-        .into_iter()
-        .map(OsString::from)
-        .collect()
+    [
+        "-n",
+        "-i",
+        "NONE",
+        "-c",
+        "silent! set nobackup nowritebackup noundofile noswapfile",
+    ]
+    .into_iter()
+    .map(OsString::from)
+    .collect()
 }
 
 /// Places where a file system in memory usually is.

@@ -95,13 +95,13 @@ pub(crate) enum Fault {
 impl Explain for Fault {
     fn what(&self) -> String {
         match self {
-            Fault::Changed => "somebody else has changed it meanwhile; nothing is written".to_owned(),
+            Fault::Changed => {
+                "somebody else has changed it meanwhile; nothing is written".to_owned()
+            }
             Fault::Restless => {
                 format!("somebody else was faster {TRIES} times; nothing is written")
             }
-            Fault::NotText => {
-                "the store keeps text, and the value is not UTF-8".to_owned()
-            }
+            Fault::NotText => "the store keeps text, and the value is not UTF-8".to_owned(),
             Fault::Fieldless => {
                 "what is there is not a JSON object, so that no field of it can be set".to_owned()
             }
@@ -147,11 +147,7 @@ pub(crate) enum Verdict {
 
 /// Works the changes of one secret into its fields. `again`: we may have written them ourselves
 /// just now, and not have got the answer.
-pub(crate) fn into_fields(
-    fields: &mut Json,
-    changes: &[&Change<'_>],
-    again: bool,
-) -> Vec<Verdict> {
+pub(crate) fn into_fields(fields: &mut Json, changes: &[&Change<'_>], again: bool) -> Vec<Verdict> {
     let verdict = |change: &&Change<'_>| {
         let Some(field) = change.reference.field.as_deref() else {
             return Verdict::Not(Fault::HasFields.into());
@@ -200,7 +196,9 @@ pub(crate) fn into_bytes(
         return (None, changes.iter().map(refused).collect());
     };
     let verdicts = into_fields(&mut fields, changes, again);
-    let any = verdicts.iter().any(|verdict| matches!(verdict, Verdict::Set));
+    let any = verdicts
+        .iter()
+        .any(|verdict| matches!(verdict, Verdict::Set));
     (any.then(|| fields.compact()), verdicts)
 }
 
@@ -238,7 +236,8 @@ pub(crate) fn by_secret<'c, K: PartialEq>(
     name: impl Fn(&Reference) -> Result<K, Failure>,
     mut put: impl FnMut(&K, &[&'c Change<'c>]) -> Vec<Result<Written, Failure>>,
 ) -> Vec<Result<Written, Failure>> {
-    let mut outcomes: Vec<Option<Result<Written, Failure>>> = changes.iter().map(|_| None).collect();
+    let mut outcomes: Vec<Option<Result<Written, Failure>>> =
+        changes.iter().map(|_| None).collect();
     let mut groups: Vec<(K, Vec<usize>)> = Vec::new();
     for (at, change) in changes.iter().enumerate() {
         match name(change.reference) {
@@ -262,5 +261,8 @@ pub(crate) fn by_secret<'c, K: PartialEq>(
         }
     }
     let lost = || Err(Fault::Restless.into());
-    outcomes.into_iter().map(|outcome| outcome.unwrap_or_else(lost)).collect()
+    outcomes
+        .into_iter()
+        .map(|outcome| outcome.unwrap_or_else(lost))
+        .collect()
 }

@@ -10,8 +10,8 @@ use crate::resolve::plan::Plan;
 use crate::resolve::{View, manner};
 use crate::secret::Secret;
 use crate::settings::Settings;
-use crate::source::document::Document;
 use crate::source::Kind;
+use crate::source::document::Document;
 
 /// A place that is to be written to.
 pub struct Target {
@@ -205,4 +205,3 @@ pub fn look(store: &mut dyn Store, targets: &[&Target]) -> Vec<Answer> {
         .collect();
     store.fetch(&wanted)
 }
-

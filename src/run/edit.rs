@@ -32,20 +32,28 @@ impl Explain for Fault {
     fn what(&self) -> String {
         match self {
             Fault::NotSealed(path) => format!("{}: there is no such file", path.display()),
-            Fault::Editor(name, status) => format!("`{name}` did not end well ({status}); nothing is changed"),
+            Fault::Editor(name, status) => {
+                format!("`{name}` did not end well ({status}); nothing is changed")
+            }
             Fault::Gone => "the editor has removed the file; nothing is changed".to_owned(),
             Fault::Moved(path, aside) => format!(
                 "{}: somebody else has changed it meanwhile; your text is sealed in `{}`",
                 path.display(),
                 aside.display()
             ),
-            Fault::Lost(path) => format!("{}: somebody else has changed it meanwhile, and with another key; nothing is changed", path.display()),
+            Fault::Lost(path) => format!(
+                "{}: somebody else has changed it meanwhile, and with another key; nothing is changed",
+                path.display()
+            ),
         }
     }
 
     fn hint(&self) -> Option<String> {
         Some(match self {
-            Fault::NotSealed(_) => "make one: envshim init, then envshim seal; a plain .vault is edited as it is".to_owned(),
+            Fault::NotSealed(_) => {
+                "make one: envshim init, then envshim seal; a plain .vault is edited as it is"
+                    .to_owned()
+            }
             Fault::Editor(..) => "set VISUAL or EDITOR to the editor that you want".to_owned(),
             Fault::Gone => "save it under its own name".to_owned(),
             Fault::Moved(_, aside) => format!(
@@ -66,11 +74,15 @@ pub(super) fn edit(settings: &Settings, report: &Report) -> Ended {
     let lines = sealed_lines(&path, settings, report)?;
     let command = ["VISUAL", "EDITOR"].into_iter().find_map(|name| {
         let value = settings.inherited.value(name)?;
-        std::str::from_utf8(value).ok().filter(|text| !text.trim().is_empty())
+        std::str::from_utf8(value)
+            .ok()
+            .filter(|text| !text.trim().is_empty())
     });
     let command = command.unwrap_or(EDITOR);
     let runtime = settings.inherited.value("XDG_RUNTIME_DIR");
-    let runtime = runtime.and_then(|bytes| std::str::from_utf8(bytes).ok()).map(PathBuf::from);
+    let runtime = runtime
+        .and_then(|bytes| std::str::from_utf8(bytes).ok())
+        .map(PathBuf::from);
     // A terminating signal waits until the folder is gone; the editor gets it all the same.
     let _held = sys::hold_termination();
     let folder = MemoryFolder::new(&places(runtime.as_deref())).map_err(Failure::from)?;
@@ -118,7 +130,12 @@ pub(super) fn rekey(settings: &Settings, report: &Report) -> Ended {
     if settings.add_password {
         additions.push(Addition::AskedPassword);
     }
-    additions.extend(settings.add_password_file.clone().map(Addition::PasswordFile));
+    additions.extend(
+        settings
+            .add_password_file
+            .clone()
+            .map(Addition::PasswordFile),
+    );
     additions.extend(settings.add_key.clone().map(Addition::KeyFile));
     if additions.is_empty() && settings.remove.is_empty() {
         let kinds = sealed::list(&path, bytes.expose())?;

@@ -97,7 +97,10 @@ fn template(row: Option<&Row>) -> String {
             if row.settings.len() > SETTINGS {
                 text.push_str("# and more: envshim help references\n");
             }
-            text.push_str(&format!("\n# A secret of it as a variable:\n#NAME={}\n", row.example));
+            text.push_str(&format!(
+                "\n# A secret of it as a variable:\n#NAME={}\n",
+                row.example
+            ));
             if row.imports {
                 text.push_str("# Every field of a secret as a variable:\n#ENVSHIM_IMPORT=");
                 let whole = row.example.split(['#', '?']).next().unwrap_or_default();

@@ -9,8 +9,8 @@ use crate::failure::{Exit, Explain, Failure, Failures, one_line};
 use crate::files::{self, Accept};
 use crate::format::dotenv;
 use crate::format::reference::{self, Part};
-use crate::provider::{self, Change, Seen, Store, Written};
 use crate::prompt;
+use crate::provider::{self, Change, Seen, Store, Written};
 use crate::report::Report;
 use crate::resolve::{Target, is_setting, look};
 use crate::run::Ended;
@@ -37,7 +37,9 @@ impl Explain for Fault {
             Fault::NotText => "the reference is not text".to_owned(),
             Fault::NotThere(path) => format!("{}: there is no such file", path.display()),
             Fault::Nothing(path) => format!("{}: there is nothing in it to push", path.display()),
-            Fault::NoSuch(path, name) => format!("{}: there is no `{}` in it", path.display(), one_line(name)),
+            Fault::NoSuch(path, name) => {
+                format!("{}: there is no `{}` in it", path.display(), one_line(name))
+            }
             Fault::Unknown(name) => format!("`${{{}}}` is no variable of the file", one_line(name)),
             Fault::Field => "names a field, and every variable is to have its own".to_owned(),
             Fault::Stopped => "ended by a signal before its turn".to_owned(),
@@ -48,9 +50,14 @@ impl Explain for Fault {
         Some(match self {
             Fault::NotText => "write it in UTF-8".to_owned(),
             Fault::NotThere(_) => "envshim push FILE REF: name the dotenv file first".to_owned(),
-            Fault::Nothing(_) => "write NAME=value lines into it, or name others with --only".to_owned(),
+            Fault::Nothing(_) => {
+                "write NAME=value lines into it, or name others with --only".to_owned()
+            }
             Fault::NoSuch(..) => "look at the names after --only and --except".to_owned(),
-            Fault::Unknown(name) => format!("define {} above it in the file, or write the text itself", one_line(name)),
+            Fault::Unknown(name) => format!(
+                "define {} above it in the file, or write the text itself",
+                one_line(name)
+            ),
             Fault::Field => "leave `#field` out".to_owned(),
             Fault::Stopped => "give the command again; what is done is left alone".to_owned(),
         })
@@ -80,8 +87,15 @@ pub(super) fn push(settings: &mut Settings, report: &Report) -> Ended {
     let [file, reference] = settings.words.as_slice() else {
         return Err(Fault::NotText.into());
     };
-    let (file, reference) = (PathBuf::from(file), reference.to_str().ok_or(Fault::NotText)?);
-    let each = settings.each || reference.split(['?', '#']).next().is_some_and(|place| place.ends_with('/'));
+    let (file, reference) = (
+        PathBuf::from(file),
+        reference.to_str().ok_or(Fault::NotText)?,
+    );
+    let each = settings.each
+        || reference
+            .split(['?', '#'])
+            .next()
+            .is_some_and(|place| place.ends_with('/'));
     let shown = reference.split('?').next().unwrap_or_default().to_owned();
     let target = Target::parse(&without_slash(reference)).map_err(|failure| failure.at(&shown))?;
     if target.reference.field.is_some() {
@@ -108,7 +122,11 @@ pub(super) fn push(settings: &mut Settings, report: &Report) -> Ended {
             }
         }
     }
-    if dry || items.iter().any(|item| matches!(item.outcome, Outcome::Failed(_))) {
+    if dry
+        || items
+            .iter()
+            .any(|item| matches!(item.outcome, Outcome::Failed(_)))
+    {
         // Nothing is begun where it is known that not all of it can be done.
         return told(&items, &left_out, dry, report);
     }
@@ -119,7 +137,10 @@ pub(super) fn push(settings: &mut Settings, report: &Report) -> Ended {
         .collect();
     if !changes.is_empty() && !yes && prompt::attended() {
         drop(store);
-        let question = format!("{shown} has other values of {}; write over them?", changes.join(", "));
+        let question = format!(
+            "{shown} has other values of {}; write over them?",
+            changes.join(", ")
+        );
         may_replace(&question)?;
         desk.rested();
         store = desk.store(&target).map_err(|failure| failure.at(&shown))?;
@@ -133,7 +154,9 @@ pub(super) fn push(settings: &mut Settings, report: &Report) -> Ended {
 /// Writes what is to be written; what has not begun when a signal comes is left.
 fn put(store: &mut dyn Store, items: &mut [Item], each: bool, held: &sys::Held) {
     let open = |item: &Item| matches!(item.outcome, Outcome::Create | Outcome::Change);
-    let places: Vec<usize> = (0..items.len()).filter(|at| items.get(*at).is_some_and(open)).collect();
+    let places: Vec<usize> = (0..items.len())
+        .filter(|at| items.get(*at).is_some_and(open))
+        .collect();
     let together = if each { 1 } else { places.len().max(1) };
     for chunk in places.chunks(together) {
         if held.asked() {
@@ -150,7 +173,10 @@ fn put(store: &mut dyn Store, items: &mut [Item], each: bool, held: &sys::Held) 
             .map(|item| Change {
                 reference: &item.target.reference,
                 value: &item.value,
-                seen: item.there.as_ref().map_or(Seen::Nothing, |there| Seen::Value(&there.value)),
+                seen: item
+                    .there
+                    .as_ref()
+                    .map_or(Seen::Nothing, |there| Seen::Value(&there.value)),
                 metadata: &[],
             })
             .collect();
@@ -215,7 +241,10 @@ fn variables(
         } else if !named && is_setting(&binding.name) {
             left_out.push(out("configures envshim; --only pushes it"));
         }
-        let place = format!("{shown}:{}:{}: {}", binding.line, binding.column, binding.name);
+        let place = format!(
+            "{shown}:{}:{}: {}",
+            binding.line, binding.column, binding.name
+        );
         match filled(value, literal, &known, &schemes) {
             Ok(Some(value)) => known.push((&binding.name, value)),
             Ok(None) if !left_out.iter().any(|left| left.0 == binding.name) => {
@@ -284,7 +313,8 @@ fn filled(
 /// The table of what was done, or would be.
 fn told(items: &[Item], left_out: &[LeftOut], dry: bool, report: &Report) -> Ended {
     let mut failures = Failures::default();
-    let mut rows = vec![["VARIABLE", "INTO", if dry { "WOULD BE" } else { "IS" }].map(str::to_owned)];
+    let mut rows =
+        vec![["VARIABLE", "INTO", if dry { "WOULD BE" } else { "IS" }].map(str::to_owned)];
     let numbered = |word: &str, version: Option<&String>| match version {
         Some(version) => format!("{word}, version {version}"),
         None => word.to_owned(),
@@ -300,10 +330,17 @@ fn told(items: &[Item], left_out: &[LeftOut], dry: bool, report: &Report) -> End
                 if let Some(note) = &written.note {
                     report.warn(&format!("{}: {note}", item.target.shown), None);
                 }
-                numbered(if *new { "created" } else { "changed" }, written.version.as_ref())
+                numbered(
+                    if *new { "created" } else { "changed" },
+                    written.version.as_ref(),
+                )
             }
             Outcome::Failed(failure) => {
-                failures.0.push(failure.clone().at(&format!("{}: {}", item.name, item.target.shown)));
+                failures.0.push(
+                    failure
+                        .clone()
+                        .at(&format!("{}: {}", item.name, item.target.shown)),
+                );
                 "not written".to_owned()
             }
         };
@@ -312,7 +349,10 @@ fn told(items: &[Item], left_out: &[LeftOut], dry: bool, report: &Report) -> End
     for LeftOut(name, why) in left_out {
         rows.push([name.clone(), "-".to_owned(), format!("left out: {why}")]);
     }
-    let rows: Vec<[String; 3]> = rows.into_iter().map(|row| row.map(|cell| one_line(&cell))).collect();
+    let rows: Vec<[String; 3]> = rows
+        .into_iter()
+        .map(|row| row.map(|cell| one_line(&cell)))
+        .collect();
     let mut widths = [0; 3];
     for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {

@@ -42,7 +42,9 @@ pub(super) enum Fault {
 impl Explain for Fault {
     fn what(&self) -> String {
         match self {
-            Fault::ValueInKey => "a value stands on the command line, or the key has a `=` in it".to_owned(),
+            Fault::ValueInKey => {
+                "a value stands on the command line, or the key has a `=` in it".to_owned()
+            }
             Fault::NoKey => "the key is neither the name of a variable nor a reference".to_owned(),
             Fault::NotText => "the key is not text".to_owned(),
             Fault::NoValue => "there is no value, and no terminal to ask on".to_owned(),
@@ -51,14 +53,30 @@ impl Explain for Fault {
             Fault::LongAnswer => "the value is longer than a line of a terminal can be".to_owned(),
             Fault::NoFile(path) => format!("{}: there is no such file", path.display()),
             Fault::TooLarge => format!("the value is larger than {} MiB", MOST >> 20),
-            Fault::NoSource(path) => format!("{}: there is no such file, and no .vault either", path.display()),
-            Fault::ForStores(option) => format!("--{option} is for secrets in a store; a line of a file has none"),
-            Fault::Version { want, have: Some(have) } => format!("version {want} was expected, and version {have} is there; nothing is written"),
-            Fault::Version { want, have: None } => format!("version {want} was expected, and there is nothing; nothing is written"),
+            Fault::NoSource(path) => format!(
+                "{}: there is no such file, and no .vault either",
+                path.display()
+            ),
+            Fault::ForStores(option) => {
+                format!("--{option} is for secrets in a store; a line of a file has none")
+            }
+            Fault::Version {
+                want,
+                have: Some(have),
+            } => format!(
+                "version {want} was expected, and version {have} is there; nothing is written"
+            ),
+            Fault::Version { want, have: None } => {
+                format!("version {want} was expected, and there is nothing; nothing is written")
+            }
             Fault::Declined => "nothing is written".to_owned(),
-            Fault::IsReference(scheme) => format!("is a reference ({scheme}:...), and the secret lies elsewhere"),
+            Fault::IsReference(scheme) => {
+                format!("is a reference ({scheme}:...), and the secret lies elsewhere")
+            }
             Fault::Old => "is of the old format, which is only read".to_owned(),
-            Fault::Changed => "somebody else has changed it meanwhile; nothing is written".to_owned(),
+            Fault::Changed => {
+                "somebody else has changed it meanwhile; nothing is written".to_owned()
+            }
         }
     }
 
@@ -113,7 +131,9 @@ pub(super) fn set(settings: &mut Settings, report: &Report) -> Ended {
     }
     let target = Target::parse(&key).map_err(|failure| failure.at(place))?;
     if !settings.meta.is_empty() {
-        target.keeps_metadata().map_err(|failure| failure.at(&target.shown))?;
+        target
+            .keeps_metadata()
+            .map_err(|failure| failure.at(&target.shown))?;
     }
     let value = value(&target.shown, settings, report)?;
     secret(target, value, settings, report)
@@ -122,7 +142,9 @@ pub(super) fn set(settings: &mut Settings, report: &Report) -> Ended {
 /// The name of a variable.
 pub(super) fn is_name(text: &str) -> bool {
     let mut letters = text.bytes();
-    letters.next().is_some_and(|b| b == b'_' || b.is_ascii_alphabetic())
+    letters
+        .next()
+        .is_some_and(|b| b == b'_' || b.is_ascii_alphabetic())
         && letters.all(|b| b == b'_' || b.is_ascii_alphanumeric())
 }
 
@@ -154,7 +176,9 @@ fn value(shown: &str, settings: &Settings, report: &Report) -> Result<Secret, Fa
         return Ok(secret);
     };
     if settings.trim {
-        return Ok(Secret::new(line.strip_suffix(b"\r").unwrap_or(line).to_vec()));
+        return Ok(Secret::new(
+            line.strip_suffix(b"\r").unwrap_or(line).to_vec(),
+        ));
     }
     if settings.from_file.is_none() && !line.contains(&b'\n') {
         report.warn(
@@ -170,7 +194,9 @@ fn from_file(path: &Path) -> Result<Secret, Failure> {
         return Ok(Secret::new(Vec::new()));
     }
     let contents = files::read(path, MOST, Accept::Pipe)?;
-    Ok(contents.ok_or_else(|| Fault::NoFile(path.to_owned()))?.bytes)
+    Ok(contents
+        .ok_or_else(|| Fault::NoFile(path.to_owned()))?
+        .bytes)
 }
 
 /// Asks before something is overwritten.
@@ -183,7 +209,10 @@ pub(super) fn may_replace(question: &str) -> Result<(), Failure> {
 }
 
 /// The settings of stores, as a load would have them; no file need be there.
-pub(super) fn desk<'a>(settings: &'a mut Settings, report: &'a Report) -> Result<Desk<'a>, Failures> {
+pub(super) fn desk<'a>(
+    settings: &'a mut Settings,
+    report: &'a Report,
+) -> Result<Desk<'a>, Failures> {
     settings.optional = true;
     settings.reload = true;
     let choice = source::choose(settings, false, report)?;
@@ -200,7 +229,11 @@ pub(super) struct Present {
 /// What was found; none where there is nothing.
 pub(super) fn present(answer: provider::Answer) -> Result<Option<Present>, Failure> {
     match answer {
-        Ok(Found { value: Value::One(value), version, .. }) => Ok(Some(Present { value, version })),
+        Ok(Found {
+            value: Value::One(value),
+            version,
+            ..
+        }) => Ok(Some(Present { value, version })),
         Ok(_) | Err(Trouble::Missing(_)) => Ok(None),
         Err(Trouble::Failed(failure)) => Err(failure),
     }
@@ -235,14 +268,24 @@ fn secret(target: Target, value: Secret, settings: &mut Settings, report: &Repor
     if let Some(there) = there {
         if there.value.expose() == value.expose() && metadata.is_empty() {
             let version = version(there.version.as_ref());
-            report.info(&format!("`{}` has this value already{version}", target.shown));
+            report.info(&format!(
+                "`{}` has this value already{version}",
+                target.shown
+            ));
             return Ok(None);
         }
         if !yes && prompt::attended() {
             drop(store);
             let version = version(there.version.as_ref()).replace(": ", " (");
-            let version = if version.is_empty() { version } else { format!("{version})") };
-            let question = format!("{} has another value{version}; write over it?", target.shown);
+            let version = if version.is_empty() {
+                version
+            } else {
+                format!("{version})")
+            };
+            let question = format!(
+                "{} has another value{version}; write over it?",
+                target.shown
+            );
             may_replace(&question).map_err(at)?;
             desk.rested();
             store = desk.store(&target).map_err(at)?;
@@ -261,7 +304,11 @@ fn secret(target: Target, value: Secret, settings: &mut Settings, report: &Repor
     };
     let written = store.put(&[change]).pop();
     let written = written.ok_or(Fault::Changed)?.map_err(at)?;
-    let done = if matches!(found, Ok(None)) { "created" } else { "set" };
+    let done = if matches!(found, Ok(None)) {
+        "created"
+    } else {
+        "set"
+    };
     let version = version(written.version.as_ref());
     report.info(&format!("`{}` is {done}{version}", target.shown));
     if let Some(note) = written.note {
@@ -373,7 +420,9 @@ fn entry(path: &Path, name: &str, value: &Secret, settings: &Settings, report: &
         }
         Standing::Reference(_) if settings.yes => {}
         Standing::Reference(scheme) => {
-            return Err(Failure::from(Fault::IsReference(scheme.clone())).at(&place).into());
+            return Err(Failure::from(Fault::IsReference(scheme.clone()))
+                .at(&place)
+                .into());
         }
     }
     let _turn = files::lock(files::folder(path)).map_err(Failure::from)?;

@@ -50,9 +50,13 @@ impl Explain for Refusal {
     fn what(&self) -> String {
         match self {
             Refusal::Old => "is of the old format, which has one password and no slots".to_owned(),
-            Refusal::Changed => "was changed by somebody else meanwhile; nothing is written".to_owned(),
+            Refusal::Changed => {
+                "was changed by somebody else meanwhile; nothing is written".to_owned()
+            }
             Refusal::NoSuchSlot(name, _) => format!("nothing that opens it is called `{name}`"),
-            Refusal::SeveralPasswords(count) => format!("{count} passwords open it, and `password` does not say which"),
+            Refusal::SeveralPasswords(count) => {
+                format!("{count} passwords open it, and `password` does not say which")
+            }
             Refusal::TakesAll => "nothing would be left that opens it".to_owned(),
             Refusal::Twice(kind) => format!("{kind} opens it already"),
             Refusal::Known(kind) => format!("the {kind} that is to be added opens it already"),
@@ -61,11 +65,17 @@ impl Explain for Refusal {
 
     fn hint(&self) -> Option<String> {
         Some(match self {
-            Refusal::Old => "convert it: envshim open > .vault && envshim seal --remove-plain".to_owned(),
+            Refusal::Old => {
+                "convert it: envshim open > .vault && envshim seal --remove-plain".to_owned()
+            }
             Refusal::Changed => "try again".to_owned(),
-            Refusal::NoSuchSlot(_, count) => format!("envshim rekey lists them; a number from 1 to {count}, the name of a key, or `password`"),
+            Refusal::NoSuchSlot(_, count) => format!(
+                "envshim rekey lists them; a number from 1 to {count}, the name of a key, or `password`"
+            ),
             Refusal::SeveralPasswords(_) => "envshim rekey lists them; write the number".to_owned(),
-            Refusal::TakesAll => "add another in the same command: --add-password or --add-key FILE".to_owned(),
+            Refusal::TakesAll => {
+                "add another in the same command: --add-password or --add-key FILE".to_owned()
+            }
             Refusal::Twice(_) | Refusal::Known(_) => "leave it out".to_owned(),
         })
     }
@@ -143,7 +153,10 @@ pub fn rekey(
         notes,
         added: opens.get(kept..).unwrap_or_default().to_vec(),
         opens,
-        removed: gone.iter().filter_map(|at| kinds.get(*at).copied()).collect(),
+        removed: gone
+            .iter()
+            .filter_map(|at| kinds.get(*at).copied())
+            .collect(),
     })
 }
 
@@ -168,7 +181,9 @@ fn named(kinds: &[Kind], words: &[String]) -> Result<Vec<usize>, Refusal> {
         let at = match (key, word.as_str(), passwords.as_slice()) {
             (Some(at), ..) => at,
             (None, "password", [only]) => *only,
-            (None, "password", [_, _, ..]) => return Err(Refusal::SeveralPasswords(passwords.len())),
+            (None, "password", [_, _, ..]) => {
+                return Err(Refusal::SeveralPasswords(passwords.len()));
+            }
             (None, number, _) => number
                 .parse::<usize>()
                 .ok()

@@ -234,7 +234,11 @@ mod tests {
             ("", "v", "A=v\n"),
             ("# c\nB=1", "v", "# c\nB=1\nA=v\n"),
             ("B=1\r\n", "v", "B=1\r\nA=v\r\n"),
-            ("export A='old' # note\nB=2\n", "n w", "export A='n w' # note\nB=2\n"),
+            (
+                "export A='old' # note\nB=2\n",
+                "n w",
+                "export A='n w' # note\nB=2\n",
+            ),
             ("A= # note\n", "v", "A= v # note\n"),
             ("A=1 # note\n", "", "A= # note\n"),
             ("A\nB=1\n", "v", "A=v\nB=1\n"),
@@ -244,7 +248,11 @@ mod tests {
             ("A=1\n", "vault:a#b", "A='text:vault:a#b'\n"),
             ("A=1\n", "text:x", "A=text:text:x\n"),
             ("A=1\n", "https://x/?a=b", "A='https://x/?a=b'\n"),
-            ("A=1\n", "it's \\ \"q\"\r\n", "A=\"it's \\\\ \\\"q\\\"\\r\n\"\n"),
+            (
+                "A=1\n",
+                "it's \\ \"q\"\r\n",
+                "A=\"it's \\\\ \\\"q\\\"\\r\n\"\n",
+            ),
             ("A=1\n", "valt:x#y", "A='text:valt:x#y'\n"),
         ] {
             assert_eq!(changed(before, value), after, "{before:?} {value:?}");

@@ -138,6 +138,51 @@ fn effect(option: &Opt) -> Option<Effect> {
                 !it.folder.join(".vault").exists()
             })
         }
+        "from-file" => found(vault("A=1\n").file("v", "x"), "v", &["set", "B"], |it| {
+            it.folder.read(".vault") == b"A=1\nB=x\n"
+        }),
+        "trim" => found(vault("").stdin("x\n"), "1", &["set", "A"], |it| {
+            it.folder.read(".vault") == b"A=x\n"
+        }),
+        "meta" => found(vault("").stdin("x"), "a=b", &["set", "A"], |it| {
+            it.err.contains("--meta is for secrets")
+        }),
+        "if-version" => found(vault("").stdin("x"), "1", &["set", "A"], |it| {
+            it.err.contains("--if-version is for secrets")
+        }),
+        "yes" => found(vault("A=file:/x").stdin("x"), "1", &["set", "A"], |it| {
+            it.code == Some(0)
+        }),
+        "dry-run" => found(pushed(), "1", &["push", ".env", "file:o.json"], |it| {
+            !it.folder.join("o.json").exists() && it.out.contains("WOULD BE")
+        }),
+        "each" => {
+            let shim = pushed().file("d/a", "");
+            found(shim, "1", &["push", ".env", "file:d"], |it| {
+                it.folder.join("d/B").exists()
+            })
+        }
+        "only" => found(pushed(), "B", &["push", ".env", "file:o.json"], |it| {
+            it.folder.read("o.json") == b"{\"B\":\"2\"}\n"
+        }),
+        "except" => found(pushed(), "C", &["push", ".env", "file:o.json"], |it| {
+            it.folder.read("o.json") == b"{\"B\":\"2\"}\n"
+        }),
+        "add-password" => {
+            let shim = sealed().env("ENVSHIM_KEY_FILE", "a.key");
+            found(shim, "1", &["rekey"], |it| {
+                it.err.contains("there is no password or key")
+            })
+        }
+        "add-password-file" => {
+            let shim = sealed().env("ENVSHIM_KEY_FILE", "a.key").file("pw", "x");
+            found(shim, "pw", &["rekey"], |it| slots(it, "password") == 1)
+        }
+        "add-key" => {
+            let shim = sealed().env("ENVSHIM_KEY_FILE", "a.key");
+            found(shim, "b.key", &["rekey"], |it| slots(it, "key") == 2)
+        }
+        "remove" => found(sealed(), "1", &["rekey"], |it| it.code == Some(125)),
         "log" => set(vault("A=1"), "debug", |it| {
             it.err.contains("envshim: debug: ")
         }),
@@ -152,6 +197,18 @@ fn effect(option: &Opt) -> Option<Effect> {
         }),
         new => panic!("say here what --{new} does"),
     }
+}
+
+fn pushed() -> Shim {
+    Shim::new()
+        .file(".env", "B=2\nC=3\n")
+        .env("SECRET_MANAGER_PATH", ".")
+}
+
+/// How many slots of a kind the sealed file has.
+fn slots(answer: &Answer, kind: &str) -> usize {
+    let text = String::from_utf8(answer.folder.read(".vault.enc")).expect("text");
+    text.matches(&format!("\nslot {kind} ")).count()
 }
 
 fn imports() -> Shim {

@@ -58,3 +58,5 @@ mod static_binary;
 mod transparency;
 
 mod vault;
+
+mod writing;

@@ -77,7 +77,11 @@ mod tests {
             (r#"{"a":null}"#, "a", r#"{"a":"v"}"#),
             (r#"{"a":{"b":1}}"#, "a.b", r#"{"a":{"b":"v"}}"#),
             (r#"{"a":{"b":1}}"#, "a.c", r#"{"a":{"b":1,"c":"v"}}"#),
-            (r#"{"a":{"b":1},"a.b":2}"#, "a.b", r#"{"a":{"b":1},"a.b":"v"}"#),
+            (
+                r#"{"a":{"b":1},"a.b":2}"#,
+                "a.b",
+                r#"{"a":{"b":1},"a.b":"v"}"#,
+            ),
             (r#"{"a":[1,2]}"#, "a.1", r#"{"a":[1,"v"]}"#),
             (r#"{"a":"t"}"#, "a.b", r#"{"a":"t","a.b":"v"}"#),
             (r#"{"a.b":{"c.d":1}}"#, "a.b.c.d", r#"{"a.b":{"c.d":"v"}}"#),
@@ -85,7 +89,11 @@ mod tests {
         for (before, field, after) in cases {
             let mut json = parse(before.as_bytes()).unwrap();
             assert!(json.put(field, Json::Text(Secret::new(b"v".to_vec()))));
-            assert_eq!(json.compact().expose(), after.as_bytes(), "{before} {field}");
+            assert_eq!(
+                json.compact().expose(),
+                after.as_bytes(),
+                "{before} {field}"
+            );
             assert_eq!(pick(&json, field).ok().unwrap().expose(), b"v");
         }
         assert!(!parse(b"[1]").unwrap().put("a", Json::Null));

@@ -74,11 +74,18 @@ struct MayNot {
 
 impl Explain for MayNot {
     fn what(&self) -> String {
-        let MayNot { action, name, region } = self;
+        let MayNot {
+            action,
+            name,
+            region,
+        } = self;
         format!("{action} is denied on `{name}` in {region}")
     }
     fn hint(&self) -> Option<String> {
-        Some(format!("allow {} on it, in the policy of the role", self.action))
+        Some(format!(
+            "allow {} on it, in the policy of the role",
+            self.action
+        ))
     }
 }
 
@@ -99,13 +106,18 @@ struct Between(u64);
 
 impl Explain for Between {
     fn what(&self) -> String {
-        format!("somebody else wrote version {} at the same time; it is in the history", self.0)
+        format!(
+            "somebody else wrote version {} at the same time; it is in the history",
+            self.0
+        )
     }
 }
 
 impl Manager<'_> {
     fn send(&self, at: &Name, operation: &str, body: Secret) -> Result<Json, Refusal> {
-        let request = self.0.writing(Service::SecretsManager, &at.region, operation, body);
+        let request = self
+            .0
+            .writing(Service::SecretsManager, &at.region, operation, body);
         self.0.one(&request.map_err(Refusal::All)?)
     }
 
@@ -146,7 +158,11 @@ impl Manager<'_> {
             }
             // A token that was taken while the version is the old one: the others have not shown up
             // yet, or somebody went back to that version since.
-            same = if before.is_some() && before == version { same + 1 } else { 0 };
+            same = if before.is_some() && before == version {
+                same + 1
+            } else {
+                0
+            };
             let late = same / 3;
             before.clone_from(&version);
             let (operation, id) = match version {
@@ -217,7 +233,10 @@ fn refused(refusal: Refusal, place: Place<'_>, service: &str, operation: &str) -
     match refusal {
         Refusal::Own(code, message)
             if matches!(code.as_str(), "AccessDeniedException" | "AccessDenied")
-                && !message.expose().windows(3).any(|part| part.eq_ignore_ascii_case(b"kms")) =>
+                && !message
+                    .expose()
+                    .windows(3)
+                    .any(|part| part.eq_ignore_ascii_case(b"kms")) =>
         {
             MayNot {
                 action: format!("{service}:{operation}"),
@@ -261,7 +280,10 @@ impl Parameters<'_> {
         match self.send(at, "GetParameter", Secret::new(body.into_bytes())) {
             Ok(json) => {
                 let found = json.get("Parameter").ok_or(Fault::Malformed)?;
-                let value = found.get("Value").and_then(Json::text).map(Secret::duplicate);
+                let value = found
+                    .get("Value")
+                    .and_then(Json::text)
+                    .map(Secret::duplicate);
                 Ok(Parameter {
                     value: Some(value.ok_or(Fault::Malformed)?),
                     version: found.get("Version").and_then(Json::whole).unwrap_or(0),
@@ -314,15 +336,23 @@ impl Parameters<'_> {
                     return outcomes(verdicts, &Err(failure), None);
                 }
             };
-            let fields = changes.iter().any(|change| change.reference.field.is_some());
+            let fields = changes
+                .iter()
+                .any(|change| change.reference.field.is_some());
             if got > standing.version + 1 {
                 let other = self.now(at, Some(got - 1));
                 // An answer may have got lost, and what came before us is our own.
                 let ours = other.as_ref().is_ok_and(|other| {
-                    other.value.as_ref().is_some_and(|v| v.expose() == next.expose())
+                    other
+                        .value
+                        .as_ref()
+                        .is_some_and(|v| v.expose() == next.expose())
                 });
                 if fields && !ours {
-                    now = other.map(|other| Parameter { version: got, ..other });
+                    now = other.map(|other| Parameter {
+                        version: got,
+                        ..other
+                    });
                     continue;
                 }
                 if !ours {

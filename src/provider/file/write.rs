@@ -24,7 +24,9 @@ impl Explain for Nowhere {
         "no folder is named that the file could be written to".to_owned()
     }
     fn hint(&self) -> Option<String> {
-        Some(format!("set {PATH} to the folder, or write the full path: file:/path"))
+        Some(format!(
+            "set {PATH} to the folder, or write the full path: file:/path"
+        ))
     }
 }
 

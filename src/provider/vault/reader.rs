@@ -273,7 +273,11 @@ impl<'a> Reader<'a> {
         let version = field("options").and_then(|options| options.get("version"));
         let kv = field("type").and_then(Json::as_str) == Some("kv");
         let two = version.and_then(Json::whole) == Some(2);
-        let keeps = kv || matches!(field("type").and_then(Json::as_str), Some("generic" | "cubbyhole"));
+        let keeps = kv
+            || matches!(
+                field("type").and_then(Json::as_str),
+                Some("generic" | "cubbyhole")
+            );
         let path = path.trim_matches('/').to_owned();
         if !path.is_empty() {
             let kind = if kv && two { Kind::V2 } else { Kind::Plain };
@@ -286,7 +290,12 @@ impl<'a> Reader<'a> {
     fn learn(&mut self, path: String, kind: Kind, sure: bool, keeps: bool) {
         self.mounts.retain(|mount| mount.path != path || mount.sure);
         if !self.mounts.iter().any(|mount| mount.path == path) {
-            self.mounts.push(Mount { path, kind, sure, keeps });
+            self.mounts.push(Mount {
+                path,
+                kind,
+                sure,
+                keeps,
+            });
         }
     }
 
@@ -301,7 +310,10 @@ impl<'a> Reader<'a> {
         let known = found(&self.mounts).filter(|(_, keeps)| *keeps);
         if known.is_none() {
             let what = What::Read(None);
-            self.preflight(&Ask { path: path.clone(), what })?;
+            self.preflight(&Ask {
+                path: path.clone(),
+                what,
+            })?;
         }
         match known.or_else(|| found(&self.mounts)) {
             Some((route, _)) if route.rest.is_empty() => Err(Fault::OddPath),

@@ -172,7 +172,12 @@ impl Server {
     }
 
     /// Writes a body to a path, once: what comes of a lost answer is for the caller to find out.
-    pub(super) fn write(&mut self, path: &str, method: Method, body: Json) -> Result<Answer, Fault> {
+    pub(super) fn write(
+        &mut self,
+        path: &str,
+        method: Method,
+        body: Json,
+    ) -> Result<Answer, Fault> {
         let kind = match method {
             Method::Patch => "application/merge-patch+json",
             _ => "application/json",

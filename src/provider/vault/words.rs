@@ -92,20 +92,32 @@ impl Explain for Fault {
             ),
             Fault::TooMany(most) => format!("the folder holds more than {most} secrets"),
             Fault::MayNotWrite(path) => {
-                format!("no policy of this login allows writing `{}`", one_line(path))
+                format!(
+                    "no policy of this login allows writing `{}`",
+                    one_line(path)
+                )
             }
             Fault::MayNotPatch(path) => {
-                format!("no policy of this login allows `patch` on `{}`", one_line(path))
+                format!(
+                    "no policy of this login allows `patch` on `{}`",
+                    one_line(path)
+                )
             }
             Fault::NotKv(path) => {
-                format!("`{}` is not in a KV engine, and nothing else keeps what is written", one_line(path))
+                format!(
+                    "`{}` is not in a KV engine, and nothing else keeps what is written",
+                    one_line(path)
+                )
             }
             Fault::UnknownEngine(path) => format!(
                 "this login is not told whether `{}` is in a KV engine of version 1 or 2",
                 one_line(path)
             ),
             Fault::NoMetadata(path) => {
-                format!("`{}` is in a KV engine of version 1, which keeps no metadata", one_line(path))
+                format!(
+                    "`{}` is in a KV engine of version 1, which keeps no metadata",
+                    one_line(path)
+                )
             }
             Fault::Unwritten { path, status } => {
                 format!("Vault does not take `{}` (status {status})", one_line(path))

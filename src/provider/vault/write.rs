@@ -83,7 +83,10 @@ impl Vault<'_> {
             Kind::V2 => {
                 let cas = Json::Number(Secret::new(base.to_string().into_bytes()));
                 let options = Json::Object(vec![("cas".to_owned(), cas)]);
-                Json::Object(vec![("data".to_owned(), fields), ("options".to_owned(), options)])
+                Json::Object(vec![
+                    ("data".to_owned(), fields),
+                    ("options".to_owned(), options),
+                ])
             }
         };
         let answer = self.server.write(&encoded(&path), Method::Post, body)?;
@@ -102,10 +105,15 @@ impl Vault<'_> {
             Kind::V2 => {
                 let content = self.server.content(&answer)?;
                 let version = content.get("data").and_then(|data| data.get("version"));
-                version.and_then(Json::whole).map(|number| number.to_string())
+                version
+                    .and_then(Json::whole)
+                    .map(|number| number.to_string())
             }
         };
-        Ok(Some(Written { version, note: None }))
+        Ok(Some(Written {
+            version,
+            note: None,
+        }))
     }
 
     /// Vault refuses because the version is not the newest any more.
@@ -113,7 +121,10 @@ impl Vault<'_> {
         let Ok(content) = self.server.content(answer) else {
             return false;
         };
-        let errors = content.get("errors").and_then(Json::list).unwrap_or_default();
+        let errors = content
+            .get("errors")
+            .and_then(Json::list)
+            .unwrap_or_default();
         errors
             .iter()
             .filter_map(Json::as_str)
@@ -187,17 +198,26 @@ fn changed(
     let named: Vec<Reference> = changes
         .iter()
         .map(|change| Reference {
-            field: change.reference.field.clone().or_else(|| whole(change).then(|| VALUE.to_owned())),
+            field: change
+                .reference
+                .field
+                .clone()
+                .or_else(|| whole(change).then(|| VALUE.to_owned())),
             ..change.reference.clone()
         })
         .collect();
     let changes: Vec<Change<'_>> = changes
         .iter()
         .zip(&named)
-        .map(|(change, reference)| Change { reference, ..**change })
+        .map(|(change, reference)| Change {
+            reference,
+            ..**change
+        })
         .collect();
     let changes: Vec<&Change<'_>> = changes.iter().collect();
     let verdicts = into_fields(&mut fields, &changes, again);
-    let any = verdicts.iter().any(|verdict| matches!(verdict, Verdict::Set));
+    let any = verdicts
+        .iter()
+        .any(|verdict| matches!(verdict, Verdict::Set));
     (any.then_some(fields), verdicts)
 }
