@@ -4,23 +4,27 @@
 //! with a path in its own words. Replacing writes a nameless file, syncs it and renames it over the
 //! old one, so that a reader sees the old bytes or the new ones, and a crash leaves no plain text.
 
+mod turn;
+
 use std::ffi::CString;
 use std::fs::File;
 use std::io::{Read, Write};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::SystemTime;
 
 use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, AtFlags, Flock, FlockArg, OFlag, open};
+use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, open};
 use nix::sys::stat::Mode;
 use zeroize::Zeroizing;
 
 use crate::failure::Explain;
 use crate::secret::Secret;
 use crate::sys;
+
+pub use turn::{Lock, lock};
 
 /// What stands at a path.
 pub struct Contents {
@@ -293,36 +297,6 @@ pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Fault> {
         nix::unistd::fsync(fd).ok();
     }
     Ok(())
-}
-
-/// While it lives, other envshims that want to change files in the same folder wait.
-pub struct Lock(#[allow(dead_code, reason = "held, not used")] Option<Flock<OwnedFd>>);
-
-/// How long somebody else may take.
-const PATIENCE: Duration = Duration::from_secs(10);
-
-/// Waits for our turn to change files in a folder. File systems without locks have no turns; there
-/// the last comparison before a file is replaced is all there is.
-pub fn lock(folder: &Path) -> Result<Lock, Fault> {
-    let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_DIRECTORY;
-    // What is wrong with the folder is told by whoever writes into it.
-    let Ok(mut folder_fd) = open(folder, flags, Mode::empty()) else {
-        return Ok(Lock(None));
-    };
-    let end = Instant::now() + PATIENCE;
-    loop {
-        match Flock::lock(folder_fd, FlockArg::LockExclusiveNonblock) {
-            Ok(lock) => return Ok(Lock(Some(lock))),
-            Err((fd, Errno::EWOULDBLOCK | Errno::EINTR)) if Instant::now() < end => {
-                folder_fd = fd;
-                nix::poll::poll(&mut [], nix::poll::PollTimeout::from(5u8)).ok();
-            }
-            Err((_, Errno::EWOULDBLOCK | Errno::EINTR)) => {
-                return Err(Fault::Busy(folder.to_owned()));
-            }
-            Err(_) => return Ok(Lock(None)),
-        }
-    }
 }
 
 /// A nameless file where the file system has them (`true`), else one under its temporary name.

@@ -45,6 +45,16 @@ impl Secret {
         Secret::new(self.0.to_vec())
     }
 
+    /// There are no bytes.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The same bytes as another one: a question that is asked by name.
+    pub fn is(&self, other: &Secret) -> bool {
+        *self.0 == *other.0
+    }
+
     /// Gives the bytes up, for a buffer that wipes itself.
     pub fn into_bytes(mut self) -> Zeroizing<Vec<u8>> {
         Zeroizing::new(std::mem::take(&mut *self.0))

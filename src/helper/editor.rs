@@ -14,7 +14,6 @@ use nix::sys::statfs::{FsType, TMPFS_MAGIC, statfs};
 
 use super::{Fault, KEPT, words};
 use crate::failure::Explain;
-use crate::files;
 use crate::sys;
 
 /// How our folders are called.
@@ -182,6 +181,6 @@ pub fn beside(path: &Path) -> Option<PathBuf> {
             1 => format!("{name}.edited"),
             n => format!("{name}.edited.{n}"),
         })
-        .map(|name| files::folder(path).join(name))
+        .map(|name| path.with_file_name(name))
         .find(|path| !path.exists())
 }

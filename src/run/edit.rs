@@ -10,9 +10,9 @@ use crate::prompt;
 use crate::report::Report;
 use crate::run::Ended;
 use crate::run::files::{content, named};
-use crate::run::set::sealed_lines;
 use crate::sealed::{self, Addition};
 use crate::settings::Settings;
+use crate::source::lines::sealed_lines;
 use crate::source::{self, document};
 use crate::sys;
 
@@ -97,7 +97,7 @@ pub(super) fn edit(settings: &Settings, report: &Report) -> Ended {
         }
         let text = files::read(&file, source::MOST, Accept::Regular).map_err(Failure::from)?;
         let text = text.ok_or(Fault::Gone)?.bytes;
-        if text.expose() == lines.plain.expose() {
+        if text.is(&lines.plain) {
             report.info(&format!("`{shown}` is as it was"));
             return Ok(None);
         }
@@ -112,7 +112,7 @@ pub(super) fn edit(settings: &Settings, report: &Report) -> Ended {
     };
     let _turn = files::lock(files::folder(&path)).map_err(Failure::from)?;
     let now = lines.again(&path).map_err(|_| Fault::Lost(path.clone()))?;
-    if now.plain.expose() != lines.plain.expose() {
+    if !now.plain.is(&lines.plain) {
         let aside = beside(&path).ok_or_else(|| Fault::Lost(path.clone()))?;
         now.write(&aside, &text)?;
         return Err(Fault::Moved(path, aside).into());
@@ -138,7 +138,7 @@ pub(super) fn rekey(settings: &Settings, report: &Report) -> Ended {
     );
     additions.extend(settings.add_key.clone().map(Addition::KeyFile));
     if additions.is_empty() && settings.remove.is_empty() {
-        let kinds = sealed::list(&path, bytes.expose())?;
+        let kinds = sealed::list(&path, &bytes)?;
         let lines = kinds.iter().zip(1..);
         let list: String = lines.map(|(kind, n)| format!("{n:>2}  {kind}\n")).collect();
         report.product(list.as_bytes())?;
@@ -146,7 +146,7 @@ pub(super) fn rekey(settings: &Settings, report: &Report) -> Ended {
     }
     let done = sealed::rekey(
         &path,
-        bytes.expose(),
+        &bytes,
         &settings.credentials,
         &additions,
         &settings.remove,

@@ -6,60 +6,48 @@
 use std::path::{Path, PathBuf};
 
 use crate::failure::{Exit, Explain, Failure, Failures, one_line};
-use crate::files::{self, Accept};
-use crate::format::dotenv;
-use crate::format::reference::{self, Part};
 use crate::prompt;
 use crate::provider::{self, Change, Seen, Store, Written};
 use crate::report::Report;
 use crate::resolve::{Target, is_setting, look};
 use crate::run::Ended;
 use crate::run::set::{Present, desk, may_replace, present};
-use crate::secret::{Secret, SecretBuffer};
+use crate::secret::Secret;
 use crate::settings::Settings;
-use crate::source::{self, document};
+use crate::source::values::{self, Values};
 use crate::sys;
 
 /// Why nothing is pushed.
 enum Fault {
     NotText,
-    NotThere(PathBuf),
     Nothing(PathBuf),
     NoSuch(PathBuf, String),
-    Unknown(String),
     Field,
-    Stopped,
+    Stopped(usize),
 }
 
 impl Explain for Fault {
     fn what(&self) -> String {
         match self {
             Fault::NotText => "the reference is not text".to_owned(),
-            Fault::NotThere(path) => format!("{}: there is no such file", path.display()),
             Fault::Nothing(path) => format!("{}: there is nothing in it to push", path.display()),
             Fault::NoSuch(path, name) => {
                 format!("{}: there is no `{}` in it", path.display(), one_line(name))
             }
-            Fault::Unknown(name) => format!("`${{{}}}` is no variable of the file", one_line(name)),
             Fault::Field => "names a field, and every variable is to have its own".to_owned(),
-            Fault::Stopped => "ended by a signal before its turn".to_owned(),
+            Fault::Stopped(count) => format!("ended by a signal; {count} are not begun"),
         }
     }
 
     fn hint(&self) -> Option<String> {
         Some(match self {
             Fault::NotText => "write it in UTF-8".to_owned(),
-            Fault::NotThere(_) => "envshim push FILE REF: name the dotenv file first".to_owned(),
             Fault::Nothing(_) => {
                 "write NAME=value lines into it, or name others with --only".to_owned()
             }
             Fault::NoSuch(..) => "look at the names after --only and --except".to_owned(),
-            Fault::Unknown(name) => format!(
-                "define {} above it in the file, or write the text itself",
-                one_line(name)
-            ),
             Fault::Field => "leave `#field` out".to_owned(),
-            Fault::Stopped => "give the command again; what is done is left alone".to_owned(),
+            Fault::Stopped(_) => "give the command again; what is done is left alone".to_owned(),
         })
     }
 }
@@ -80,6 +68,7 @@ enum Outcome {
     Same,
     Done(Written, bool),
     Failed(Failure),
+    Stopped,
 }
 
 /// Pushes a file.
@@ -101,7 +90,8 @@ pub(super) fn push(settings: &mut Settings, report: &Report) -> Ended {
     if target.reference.field.is_some() {
         return Err(Failure::from(Fault::Field).at(&shown).into());
     }
-    let (mut items, left_out) = variables(&file, &target, each, settings)?;
+    let Values { values, left_out } = wanted(&file, settings)?;
+    let mut items = items(values, &target, each);
     let (dry, yes) = (settings.dry_run, settings.yes);
     let mut desk = desk(settings, report)?;
     let mut store = desk.store(&target).map_err(|failure| failure.at(&shown))?;
@@ -113,7 +103,7 @@ pub(super) fn push(settings: &mut Settings, report: &Report) -> Ended {
             Err(failure) => item.outcome = Outcome::Failed(failure),
             Ok(None) => {}
             Ok(Some(there)) => {
-                item.outcome = if there.value.expose() == item.value.expose() {
+                item.outcome = if there.value.is(&item.value) {
                     Outcome::Same
                 } else {
                     Outcome::Change
@@ -162,7 +152,7 @@ fn put(store: &mut dyn Store, items: &mut [Item], each: bool, held: &sys::Held) 
         if held.asked() {
             for at in chunk {
                 if let Some(item) = items.get_mut(*at) {
-                    item.outcome = Outcome::Failed(Fault::Stopped.into());
+                    item.outcome = Outcome::Stopped;
                 }
             }
             continue;
@@ -204,115 +194,60 @@ fn without_slash(reference: &str) -> String {
     format!("{bare}{rest}")
 }
 
-/// Why a variable is not pushed.
-struct LeftOut(String, &'static str);
-
-/// The variables of a file, each with its place, and those that are no values of their own.
-fn variables(
-    file: &Path,
-    target: &Target,
-    each: bool,
-    settings: &Settings,
-) -> Result<(Vec<Item>, Vec<LeftOut>), Failures> {
-    let shown = file.display().to_string();
-    let text = files::read(file, source::MOST, Accept::Pipe).map_err(Failure::from)?;
-    let text = text.ok_or_else(|| Fault::NotThere(file.to_owned()))?.bytes;
-    let bindings = document::bindings(&shown, text.expose())?;
-    let literal = dotenv::is_literal(text.expose());
-    for name in settings.only.iter().chain(&settings.except) {
-        if !bindings.iter().any(|binding| binding.name == *name) {
-            return Err(Fault::NoSuch(file.to_owned(), name.clone()).into());
-        }
-    }
-    let schemes = provider::schemes();
-    let mut wrong = Failures::default();
-    let mut known: Vec<(&str, Secret)> = Vec::new();
-    let mut left_out: Vec<LeftOut> = Vec::new();
-    for binding in &bindings {
-        let Some(value) = &binding.value else {
-            continue;
+/// The variables of a file, each with its place.
+fn items(values: Vec<(String, Secret)>, target: &Target, each: bool) -> Vec<Item> {
+    let locator = &target.reference.locator;
+    let item = |(name, value): (String, Secret)| {
+        let target = match each {
+            true if locator.ends_with('/') => target.with(format!("{locator}{name}"), None),
+            true => target.with(format!("{locator}/{name}"), None),
+            false => target.with(locator.clone(), Some(name.clone())),
         };
-        left_out.retain(|left| left.0 != binding.name);
-        known.retain(|(name, _)| *name != binding.name);
-        let named = settings.only.contains(&binding.name);
-        let out = |why| LeftOut(binding.name.clone(), why);
-        if settings.except.contains(&binding.name) || (!settings.only.is_empty() && !named) {
-            left_out.push(out("not asked for"));
-        } else if !named && is_setting(&binding.name) {
-            left_out.push(out("configures envshim; --only pushes it"));
+        Item {
+            name,
+            value: target.coded(value),
+            target,
+            there: None,
+            outcome: Outcome::Create,
         }
-        let place = format!(
-            "{shown}:{}:{}: {}",
-            binding.line, binding.column, binding.name
-        );
-        match filled(value, literal, &known, &schemes) {
-            Ok(Some(value)) => known.push((&binding.name, value)),
-            Ok(None) if !left_out.iter().any(|left| left.0 == binding.name) => {
-                left_out.push(out("a reference: its value is in a store already"));
-            }
-            Ok(None) => {}
-            Err(_) if left_out.iter().any(|left| left.0 == binding.name) => {}
-            Err(failure) => wrong.0.push(failure.at(&place)),
-        }
-    }
-    wrong.or(())?;
-    known.retain(|(name, _)| !left_out.iter().any(|left| left.0 == *name));
-    let items: Vec<Item> = known
-        .into_iter()
-        .map(|(name, value)| {
-            let locator = &target.reference.locator;
-            let target = match each {
-                true if locator.ends_with('/') => target.with(format!("{locator}{name}"), None),
-                true => target.with(format!("{locator}/{name}"), None),
-                false => target.with(locator.clone(), Some(name.to_owned())),
-            };
-            Item {
-                name: name.to_owned(),
-                value: target.coded(value),
-                target,
-                there: None,
-                outcome: Outcome::Create,
-            }
-        })
-        .collect();
-    if items.is_empty() {
-        return Err(Fault::Nothing(file.to_owned()).into());
-    }
-    Ok((items, left_out))
+    };
+    values.into_iter().map(item).collect()
 }
 
-/// A value with the variables of its file in it; none where it is a reference, or holds one.
-fn filled(
-    value: &Secret,
-    literal: bool,
-    known: &[(&str, Secret)],
-    schemes: &[&'static str],
-) -> Result<Option<Secret>, Failure> {
-    if literal {
-        return Ok(Some(value.duplicate()));
-    }
-    let template = reference::parse(value.expose(), schemes)?;
-    let mut whole = SecretBuffer::default();
-    for part in template.parts {
-        match part {
-            Part::Text(text) => whole.push(text.expose()),
-            Part::Reference(_) => return Ok(None),
-            Part::Variable(variable) => {
-                let there = known.iter().find(|(name, _)| *name == variable.name);
-                match (there, variable.default) {
-                    (Some((_, value)), _) => whole.push(value.expose()),
-                    (None, Some(default)) => whole.push(default.expose()),
-                    (None, None) => return Err(Fault::Unknown(variable.name).into()),
-                }
-            }
+/// The variables that are asked for.
+fn wanted(file: &Path, settings: &Settings) -> Result<Values, Failures> {
+    let skip = |name: &str| {
+        let named = settings.only.iter().any(|only| only == name);
+        let except = settings.except.iter().any(|except| except == name);
+        if except || (!settings.only.is_empty() && !named) {
+            Some("not asked for")
+        } else {
+            (!named && is_setting(name)).then_some("configures envshim; --only pushes it")
         }
+    };
+    let found = values::read(file, &provider::schemes(), skip)?;
+    let known = |name: &String| {
+        found.values.iter().any(|(known, _)| known == name)
+            || found.left_out.iter().any(|(known, _)| known == name)
+    };
+    if let Some(name) = settings
+        .only
+        .iter()
+        .chain(&settings.except)
+        .find(|name| !known(name))
+    {
+        return Err(Fault::NoSuch(file.to_owned(), name.clone()).into());
     }
-    Ok(Some(whole.finish()))
+    if found.values.is_empty() {
+        return Err(Fault::Nothing(file.to_owned()).into());
+    }
+    Ok(found)
 }
 
 /// The table of what was done, or would be.
-fn told(items: &[Item], left_out: &[LeftOut], dry: bool, report: &Report) -> Ended {
+fn told(items: &[Item], left_out: &[(String, &str)], dry: bool, report: &Report) -> Ended {
     let mut failures = Failures::default();
+    let mut stopped = 0;
     let mut rows =
         vec![["VARIABLE", "INTO", if dry { "WOULD BE" } else { "IS" }].map(str::to_owned)];
     let numbered = |word: &str, version: Option<&String>| match version {
@@ -325,6 +260,10 @@ fn told(items: &[Item], left_out: &[LeftOut], dry: bool, report: &Report) -> End
             Outcome::Create if dry => "created".to_owned(),
             Outcome::Change if dry => numbered("changed", None) + &since(version),
             Outcome::Create | Outcome::Change => "not begun".to_owned(),
+            Outcome::Stopped => {
+                stopped += 1;
+                "not begun".to_owned()
+            }
             Outcome::Same => numbered("there already", version),
             Outcome::Done(written, new) => {
                 if let Some(note) = &written.note {
@@ -346,7 +285,7 @@ fn told(items: &[Item], left_out: &[LeftOut], dry: bool, report: &Report) -> End
         };
         rows.push([item.name.clone(), item.target.shown.clone(), words]);
     }
-    for LeftOut(name, why) in left_out {
+    for (name, why) in left_out {
         rows.push([name.clone(), "-".to_owned(), format!("left out: {why}")]);
     }
     let rows: Vec<[String; 3]> = rows
@@ -365,6 +304,9 @@ fn told(items: &[Item], left_out: &[LeftOut], dry: bool, report: &Report) -> End
         text.push_str(&format!("{name:<first$}  {place:<second$}  {words}\n"));
     }
     report.product(text.as_bytes())?;
+    if stopped > 0 {
+        failures.0.push(Fault::Stopped(stopped).into());
+    }
     if failures.0.is_empty() {
         return Ok(None);
     }

@@ -10,10 +10,10 @@ use crate::provider::{self, Change, Found, Seen, Trouble, Value};
 use crate::report::Report;
 use crate::resolve::{Desk, Target, look};
 use crate::run::Ended;
-use crate::sealed::{self, Lock};
 use crate::secret::Secret;
 use crate::settings::Settings;
 use crate::source::amend::{Amended, Standing, amend};
+use crate::source::lines::{Lines, lines};
 use crate::source::{self, document};
 
 /// No store takes more.
@@ -35,7 +35,6 @@ pub(super) enum Fault {
     Version { want: String, have: Option<String> },
     Declined,
     IsReference(String),
-    Old,
     Changed,
 }
 
@@ -73,7 +72,6 @@ impl Explain for Fault {
             Fault::IsReference(scheme) => {
                 format!("is a reference ({scheme}:...), and the secret lies elsewhere")
             }
-            Fault::Old => "is of the old format, which is only read".to_owned(),
             Fault::Changed => {
                 "somebody else has changed it meanwhile; nothing is written".to_owned()
             }
@@ -99,7 +97,6 @@ impl Explain for Fault {
             Fault::Version { .. } => "look at what is there now, and name its version".to_owned(),
             Fault::Declined => "--yes asks no questions".to_owned(),
             Fault::IsReference(_) => "set the secret itself: envshim set and the reference; --yes replaces the reference by the value".to_owned(),
-            Fault::Old => "convert it: envshim open > .vault && envshim seal --remove-plain".to_owned(),
             Fault::Changed => "look at what is there now, and set it again".to_owned(),
         })
     }
@@ -159,14 +156,14 @@ fn value(shown: &str, settings: &Settings, report: &Report) -> Result<Secret, Fa
             fault => Failure::from(fault),
         })?;
         let answer = answer.ok_or(Fault::NoValue)?;
-        if answer.expose().is_empty() {
+        if answer.is_empty() {
             return Err(Fault::EmptyAnswer.into());
         }
         answer
     } else {
         let input = files::drain(std::io::stdin().lock(), 0, MOST);
         let input = input.map_err(|_| Fault::NoValue)?.ok_or(Fault::TooLarge)?;
-        if input.expose().is_empty() {
+        if input.is_empty() {
             return Err(Fault::EmptyInput.into());
         }
         input
@@ -266,7 +263,7 @@ fn secret(target: Target, value: Secret, settings: &mut Settings, report: &Repor
         }
     }
     if let Some(there) = there {
-        if there.value.expose() == value.expose() && metadata.is_empty() {
+        if there.value.is(&value) && metadata.is_empty() {
             let version = version(there.version.as_ref());
             report.info(&format!(
                 "`{}` has this value already{version}",
@@ -330,81 +327,11 @@ fn entry_file(settings: &Settings) -> Result<PathBuf, Failure> {
     Err(Fault::NoSource(sealed).into())
 }
 
-/// A file with lines, as it was read.
-pub(super) struct Lines {
-    pub(super) plain: Secret,
-    pub(super) mode: u32,
-    /// Where it is sealed.
-    pub(super) lock: Option<Lock>,
-}
-
-/// Reads a file of lines.
-fn lines(path: &Path, settings: &Settings, report: &Report) -> Result<Lines, Failure> {
-    if path.ends_with(source::SEALED) {
-        return sealed_lines(path, settings, report);
-    }
-    let there = files::read(path, source::MOST, Accept::Regular)?;
-    let there = there.ok_or_else(|| Fault::NoSource(path.to_owned()))?;
-    Ok(Lines {
-        plain: there.bytes,
-        mode: there.mode,
-        lock: None,
-    })
-}
-
-/// Reads and opens a sealed file.
-pub(super) fn sealed_lines(
-    path: &Path,
-    settings: &Settings,
-    report: &Report,
-) -> Result<Lines, Failure> {
-    let there = files::read(path, source::MOST, Accept::Regular)?;
-    let there = there.ok_or_else(|| Fault::NoSource(path.to_owned()))?;
-    let opened = sealed::open(path, there.bytes.expose(), &settings.credentials)?;
-    source::heed(opened.notes, settings.strict, report)?;
-    let lock = opened
-        .lock
-        .ok_or_else(|| Failure::from(Fault::Old).at(&path.display().to_string()))?;
-    Ok(Lines {
-        plain: opened.plain,
-        mode: there.mode,
-        lock: Some(lock),
-    })
-}
-
-impl Lines {
-    /// What stands there by now; the lock of its folder is ours.
-    pub(super) fn again(&self, path: &Path) -> Result<Lines, Failure> {
-        let changed = || Failure::from(Fault::Changed).at(&path.display().to_string());
-        let there = files::read(path, source::MOST, Accept::Regular)?.ok_or_else(changed)?;
-        let (plain, lock) = match &self.lock {
-            None => (there.bytes, None),
-            Some(lock) => {
-                let opened = lock.open_again(there.bytes.expose()).ok_or_else(changed)?;
-                (opened.0, Some(opened.1))
-            }
-        };
-        Ok(Lines {
-            plain,
-            mode: there.mode,
-            lock,
-        })
-    }
-
-    /// Replaces the file.
-    pub(super) fn write(&self, path: &Path, text: &Secret) -> Result<(), Failure> {
-        match &self.lock {
-            None => Ok(files::replace(path, text.expose(), self.mode)?),
-            Some(lock) => sealed::reseal(path, text, lock),
-        }
-    }
-}
-
 fn entry(path: &Path, name: &str, value: &Secret, settings: &Settings, report: &Report) -> Ended {
     let shown = path.display().to_string();
     let place = format!("{shown}: {name}");
     let schemes = provider::schemes();
-    let change = |lines: &Lines| amend(path, lines.plain.expose(), name, value, &schemes);
+    let change = |lines: &Lines| amend(path, &lines.plain, name, value, &schemes);
     let lines = lines(path, settings, report)?;
     let first: Amended = change(&lines)?;
     match &first.standing {

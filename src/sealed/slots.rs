@@ -82,7 +82,8 @@ impl Explain for Refusal {
 }
 
 /// What opens the file at `path`, whose bytes these are. Nothing has to be known for that.
-pub fn list(path: &Path, bytes: &[u8]) -> Result<Vec<Kind>, Failure> {
+pub fn list(path: &Path, bytes: &Secret) -> Result<Vec<Kind>, Failure> {
+    let bytes = bytes.expose();
     let place = path.display().to_string();
     if fernet::is_fernet(bytes) {
         return Err(Failure::from(Refusal::Old).at(&place));
@@ -95,14 +96,15 @@ pub fn list(path: &Path, bytes: &[u8]) -> Result<Vec<Kind>, Failure> {
 /// list, or `password`.
 pub fn rekey(
     path: &Path,
-    bytes: &[u8],
+    there: &Secret,
     credentials: &Credentials,
     additions: &[Addition],
     remove: &[String],
 ) -> Result<Rekeyed, Failure> {
     let place = path.display().to_string();
     let refused = |refusal: Refusal| Failure::from(refusal).at(&place);
-    let kinds = list(path, bytes)?;
+    let kinds = list(path, there)?;
+    let bytes = there.expose();
     let gone = named(&kinds, remove).map_err(refused)?;
     let at = |fault: Fault| fault.at(&place);
     let opened = open_new(&place, bytes, credentials).map_err(at)?;

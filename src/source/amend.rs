@@ -64,11 +64,12 @@ impl Amended {
 /// The document with `name` set to `value`. `file` is its name in messages.
 pub fn amend(
     file: &Path,
-    text: &[u8],
+    text: &Secret,
     name: &str,
     value: &Secret,
     schemes: &[&'static str],
 ) -> Result<Amended, Failures> {
+    let text = text.expose();
     let shown = file.display().to_string();
     let one = |fault: Fault| Failures::from(Failure::from(fault).at(&format!("{shown}: {name}")));
     let bindings = super::document::bindings(&shown, text)?;
@@ -224,7 +225,14 @@ mod tests {
 
     fn changed(text: &str, value: &str) -> String {
         let value = Secret::new(value.as_bytes().to_vec());
-        let amended = amend(Path::new("f"), text.as_bytes(), "A", &value, SCHEMES).unwrap();
+        let amended = amend(
+            Path::new("f"),
+            &Secret::new(text.as_bytes().to_vec()),
+            "A",
+            &value,
+            SCHEMES,
+        )
+        .unwrap();
         String::from_utf8(amended.text.expose().to_vec()).unwrap()
     }
 
@@ -263,7 +271,13 @@ mod tests {
     fn what_stands_there_is_told() {
         let kind = |text: &str| {
             let value = Secret::new(b"v".to_vec());
-            match amend(Path::new("f"), text.as_bytes(), "A", &value, SCHEMES) {
+            match amend(
+                Path::new("f"),
+                &Secret::new(text.as_bytes().to_vec()),
+                "A",
+                &value,
+                SCHEMES,
+            ) {
                 Ok(amended) => match amended.standing {
                     Standing::Nothing => "nothing".to_owned(),
                     Standing::Same => "same".to_owned(),
@@ -289,14 +303,15 @@ mod tests {
         fn every_text_is_read_back(value in any::<String>()) {
             // `amend` itself reads the result, and refuses what is not right.
             let secret = Secret::new(value.as_bytes().to_vec());
-            let done = amend(Path::new("f"), b"# c\nA='1' # d\nB=2\n", "A", &secret, SCHEMES);
+            let text = Secret::new(b"# c\nA='1' # d\nB=2\n".to_vec());
+            let done = amend(Path::new("f"), &text, "A", &secret, SCHEMES);
             assert_eq!(done.is_ok(), !value.contains('\0'), "{value:?}");
         }
 
         #[test]
         fn awkward_texts_are_read_back(value in "[a:v'\"\\\\ \r\n${}#=t-]{0,24}") {
             let secret = Secret::new(value.as_bytes().to_vec());
-            assert!(amend(Path::new("f"), b"B=2", "A", &secret, SCHEMES).is_ok(), "{value:?}");
+            assert!(amend(Path::new("f"), &Secret::new(b"B=2".to_vec()), "A", &secret, SCHEMES).is_ok(), "{value:?}");
         }
     }
 }

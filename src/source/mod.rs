@@ -9,6 +9,10 @@ pub mod document;
 
 pub mod dump;
 
+pub mod lines;
+
+pub mod values;
+
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 

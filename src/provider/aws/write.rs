@@ -4,8 +4,9 @@
 //! refuses it. The token is made of the version that was read, so that of two writers who have read
 //! the same version one is refused, and reads again.
 //!
-//! Parameter Store has nothing of the kind. Its versions are counted, so it is seen afterwards that
-//! somebody came in between: a field is then worked into what they wrote, and a whole value says so.
+//! Parameter Store is another matter: see [`parameter`].
+
+mod parameter;
 
 use base64ct::{Base64, Encoding};
 use sha2::{Digest, Sha256};
@@ -19,16 +20,12 @@ use crate::provider::{Change, Store, Written};
 use crate::secret::{Secret, SecretBuffer};
 
 use super::fault::{Fault, Place};
-use super::parameters::{Store as Parameters, bare};
 use super::region_of;
 use super::secrets::{Manager, got};
 use super::service::{Asked, Refusal, member, text};
 
 /// The longest secret.
 const MOST_SECRET: usize = 65_536;
-
-/// The longest parameter, of the tier that is paid for.
-const MOST_PARAMETER: usize = 8_192;
 
 /// Which secret or parameter.
 #[derive(PartialEq)]
@@ -86,30 +83,6 @@ impl Explain for MayNot {
             "allow {} on it, in the policy of the role",
             self.action
         ))
-    }
-}
-
-/// The tier that costs nothing takes less.
-struct Tier;
-
-impl Explain for Tier {
-    fn what(&self) -> String {
-        "a parameter of the standard tier takes 4096 bytes".to_owned()
-    }
-    fn hint(&self) -> Option<String> {
-        Some("keep it in Secrets Manager, which takes 64 KiB: aws:name".to_owned())
-    }
-}
-
-/// Somebody wrote at the same time.
-struct Between(u64);
-
-impl Explain for Between {
-    fn what(&self) -> String {
-        format!(
-            "somebody else wrote version {} at the same time; it is in the history",
-            self.0
-        )
     }
 }
 
@@ -245,136 +218,6 @@ fn refused(refusal: Refusal, place: Place<'_>, service: &str, operation: &str) -
             }
             .into()
         }
-        Refusal::Own(code, message)
-            if code == "ValidationException"
-                && std::str::from_utf8(message.expose())
-                    .is_ok_and(|message| message.contains("4096")) =>
-        {
-            Tier.into()
-        }
         refusal => refusal.of(place).failure(),
-    }
-}
-
-/// A parameter as it stands.
-struct Parameter {
-    value: Option<Secret>,
-    version: u64,
-    kind: String,
-}
-
-impl Parameters<'_> {
-    fn send(&self, at: &Name, operation: &str, body: Secret) -> Result<Json, Refusal> {
-        let request = self.0.writing(Service::Ssm, &at.region, operation, body);
-        self.0.one(&request.map_err(Refusal::All)?)
-    }
-
-    /// The newest version, or this one.
-    fn now(&self, at: &Name, version: Option<u64>) -> Result<Parameter, Failure> {
-        let place = Place::new(Service::Ssm, &at.name, &at.region);
-        let name = match version {
-            Some(version) => format!("{}:{version}", at.name),
-            None => at.name.clone(),
-        };
-        let body = format!("{{\"Name\":{},\"WithDecryption\":true}}", quote(&name));
-        match self.send(at, "GetParameter", Secret::new(body.into_bytes())) {
-            Ok(json) => {
-                let found = json.get("Parameter").ok_or(Fault::Malformed)?;
-                let value = found
-                    .get("Value")
-                    .and_then(Json::text)
-                    .map(Secret::duplicate);
-                Ok(Parameter {
-                    value: Some(value.ok_or(Fault::Malformed)?),
-                    version: found.get("Version").and_then(Json::whole).unwrap_or(0),
-                    kind: text(found, "Type").to_owned(),
-                })
-            }
-            Err(Refusal::Own(code, _)) if code == "ParameterNotFound" => Ok(Parameter {
-                value: None,
-                version: 0,
-                kind: "SecureString".to_owned(),
-            }),
-            Err(refusal) => Err(refusal.of(place).failure()),
-        }
-    }
-
-    fn put_parameter(&self, at: &Name, changes: &[&Change<'_>]) -> Vec<Result<Written, Failure>> {
-        let place = Place::new(Service::Ssm, &at.name, &at.region);
-        let mut now = self.now(at, None);
-        let mut note = None;
-        for tries in 0..TRIES {
-            let standing = match now {
-                Ok(standing) => standing,
-                Err(failure) => return all(changes, &failure),
-            };
-            let (next, verdicts) = into_bytes(standing.value.as_ref(), changes, tries > 0);
-            let version = (standing.version > 0).then(|| standing.version.to_string());
-            let Some(next) = next else {
-                return outcomes(verdicts, &Ok(Written::default()), version.as_deref());
-            };
-            if std::str::from_utf8(next.expose()).is_err() {
-                return outcomes(verdicts, &Err(Unfit::NotText.into()), None);
-            }
-            if let Some(unfit) = unfit(&next, MOST_PARAMETER) {
-                return outcomes(verdicts, &Err(unfit), None);
-            }
-            let head = format!(
-                "{{\"Name\":{}{},\"Overwrite\":{}",
-                quote(&at.name),
-                member("Type", Some(&standing.kind)),
-                standing.version > 0
-            );
-            let got = match self.send(at, "PutParameter", body(&head, "Value", &next)) {
-                Ok(json) => json.get("Version").and_then(Json::whole).unwrap_or(0),
-                Err(Refusal::Own(code, _)) if code == "ParameterAlreadyExists" => {
-                    now = self.now(at, None);
-                    continue;
-                }
-                Err(refusal) => {
-                    let failure = refused(refusal, place, "ssm", "PutParameter");
-                    return outcomes(verdicts, &Err(failure), None);
-                }
-            };
-            let fields = changes
-                .iter()
-                .any(|change| change.reference.field.is_some());
-            if got > standing.version + 1 {
-                let other = self.now(at, Some(got - 1));
-                // An answer may have got lost, and what came before us is our own.
-                let ours = other.as_ref().is_ok_and(|other| {
-                    other
-                        .value
-                        .as_ref()
-                        .is_some_and(|v| v.expose() == next.expose())
-                });
-                if fields && !ours {
-                    now = other.map(|other| Parameter {
-                        version: got,
-                        ..other
-                    });
-                    continue;
-                }
-                if !ours {
-                    note = Some(Between(got - 1).what());
-                }
-            }
-            let version = Some(got.to_string());
-            return outcomes(verdicts, &Ok(Written { version, note }), None);
-        }
-        all(changes, &Unfit::Restless.into())
-    }
-}
-
-impl Store for Parameters<'_> {
-    fn put(&mut self, changes: &[Change<'_>]) -> Vec<Result<Written, Failure>> {
-        let name = |reference: &Reference| {
-            let name = name(&self.0, reference)?;
-            if bare(&name.name) != name.name {
-                return Err(super::fault::Miswritten::ParameterVersion.into());
-            }
-            Ok(name)
-        };
-        by_secret(changes, name, |at, members| self.put_parameter(at, members))
     }
 }

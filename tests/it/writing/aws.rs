@@ -137,7 +137,8 @@ fn at_once(aws: &Aws, keys: &[String]) -> Vec<(bool, String)> {
 
 #[test]
 fn eight_fields_at_once_lose_nothing() {
-    let Some(aws) = Aws::ministack() else { return };
+    // ministack takes a request token twice, which AWS does not.
+    let Some(aws) = Aws::moto() else { return };
     aws.secret("app", br#"{"kept":"1"}"#);
     let keys: Vec<String> = (0..8).map(|n| format!("aws:app#f{n}")).collect();
     for (done, said) in at_once(&aws, &keys) {

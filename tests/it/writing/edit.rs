@@ -76,7 +76,7 @@ fn the_plain_text_is_in_memory_and_for_its_owner_alone() {
     // `grep` ended with 1, and so did the editor.
     answer.says("did not end well (exit status: 1); nothing is changed");
     // Vim is kept from writing elsewhere.
-    let shim = with_editor("true").file("bin/vim", "#!/bin/sh\necho \"$@\"\n");
+    let shim = with_editor("true").file("bin/vim", "#!/bin/sh\necho \"args: $*\"\n");
     set_mode(&shim.folder.join("bin/vim"), 0o755);
     let path = shim.folder.join("bin").display().to_string();
     let shim = shim
@@ -84,7 +84,9 @@ fn the_plain_text_is_in_memory_and_for_its_owner_alone() {
         .env("PATH", format!("{path}:/usr/bin:/bin"));
     let answer = shim.args("edit").run().ok();
     assert!(
-        answer.out.starts_with("-n -i NONE -c silent! set nobackup"),
+        answer
+            .out
+            .starts_with("args: -n -i NONE -c silent! set nobackup"),
         "{}",
         answer.out
     );

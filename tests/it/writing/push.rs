@@ -148,9 +148,9 @@ fn every_text_of_a_dotenv_file_arrives() {
         "get_secret_value",
         r#"{"SecretId": "texts"}"#,
     );
-    let fields = json::parse(boto(&there, "SecretString").as_bytes())
-        .ok()
-        .expect("JSON");
+    let Ok(fields) = json::parse(boto(&there, "SecretString").as_bytes()) else {
+        panic!("no JSON")
+    };
     for (n, value) in texts()
         .into_iter()
         .enumerate()
@@ -218,7 +218,6 @@ fn what_is_half_done_is_told_and_can_be_gone_on_with() {
 
 #[test]
 fn a_signal_ends_it_between_two_secrets_and_it_says_where() {
-    use std::io::Read;
     let shim = Shim::new().file(
         ".env",
         (0..2000).map(|n| format!("V{n}={n}\n")).collect::<String>(),
@@ -227,7 +226,7 @@ fn a_signal_ends_it_between_two_secrets_and_it_says_where() {
     let shim = shim
         .env("SECRET_MANAGER_PATH", ".")
         .args("push .env file:out/");
-    let mut child = shim.spawn();
+    let child = shim.spawn();
     let first = shim.folder.join("out/V20");
     crate::house::wait_until("the first files", || first.exists());
     nix::sys::signal::kill(
@@ -235,14 +234,13 @@ fn a_signal_ends_it_between_two_secrets_and_it_says_where() {
         nix::sys::signal::Signal::SIGTERM,
     )
     .expect("a signal");
-    let mut out = String::new();
-    child
-        .stdout
-        .take()
-        .expect("stdout")
-        .read_to_string(&mut out)
-        .expect("text");
-    drop(child.wait());
+    let output = child.wait_with_output().expect("an end");
+    let out = String::from_utf8(output.stdout).expect("text");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        said.contains("envshim: error: ended by a signal; "),
+        "{said}"
+    );
     let there = std::fs::read_dir(shim.folder.join("out"))
         .expect("a folder")
         .count();
