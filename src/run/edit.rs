@@ -1,6 +1,6 @@
 //! `edit` and `rekey`: a sealed file, changed in place.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 
 use crate::failure::{Exit, Explain, Failure};
@@ -11,8 +11,9 @@ use crate::report::Report;
 use crate::run::Ended;
 use crate::run::files::{content, named};
 use crate::sealed::{self, Addition};
+use crate::secret::Secret;
 use crate::settings::Settings;
-use crate::source::lines::sealed_lines;
+use crate::source::lines::{Lines, sealed_lines};
 use crate::source::{self, document};
 use crate::sys;
 
@@ -25,7 +26,7 @@ enum Fault {
     Editor(String, ExitStatus),
     Gone,
     Moved(PathBuf, PathBuf),
-    Lost(PathBuf),
+    Crowded(PathBuf),
 }
 
 impl Explain for Fault {
@@ -41,8 +42,8 @@ impl Explain for Fault {
                 path.display(),
                 aside.display()
             ),
-            Fault::Lost(path) => format!(
-                "{}: somebody else has changed it meanwhile, and with another key; nothing is changed",
+            Fault::Crowded(path) => format!(
+                "{}: somebody else has changed it meanwhile, and too many edits lie beside it",
                 path.display()
             ),
         }
@@ -60,7 +61,7 @@ impl Explain for Fault {
                 "compare: envshim open {}; when all is in the one file: rm {0}",
                 aside.display()
             ),
-            Fault::Lost(_) => "edit it again".to_owned(),
+            Fault::Crowded(path) => format!("look at them: ls {}.edited*", path.display()),
         })
     }
 }
@@ -110,16 +111,30 @@ pub(super) fn edit(settings: &Settings, report: &Report) -> Ended {
             return Ok(Some(Exit::Ours));
         }
     };
-    let _turn = files::lock(files::folder(&path)).map_err(Failure::from)?;
-    let now = lines.again(&path).map_err(|_| Fault::Lost(path.clone()))?;
-    if !now.plain.is(&lines.plain) {
-        let aside = beside(&path).ok_or_else(|| Fault::Lost(path.clone()))?;
-        now.write(&aside, &text)?;
-        return Err(Fault::Moved(path, aside).into());
+    // What was typed is worth another try, on a disk with more room.
+    while let Err(failure) = save(&path, &lines, &text) {
+        let again = "try to write it again? (no: the change is lost)";
+        let kept = failure.1;
+        report.failures(&failure.0.into());
+        if kept || prompt::confirm(again).map_err(Failure::from)? != Some(true) {
+            return Ok(Some(Exit::Ours));
+        }
     }
-    now.write(&path, &text)?;
     report.info(&format!("`{shown}` is sealed with the change"));
     Ok(None)
+}
+
+/// Seals an edited text; `true` beside a failure after which the text is safe all the same.
+fn save(path: &Path, lines: &Lines, text: &Secret) -> Result<(), (Failure, bool)> {
+    let lost = |failure: Failure| (failure, false);
+    let _turn = files::lock(files::folder(path)).map_err(|fault| lost(fault.into()))?;
+    let now = lines.again(path).map_err(lost)?;
+    if now.plain.is(&lines.plain) {
+        return now.write(path, text).map_err(lost);
+    }
+    let aside = beside(path).ok_or_else(|| lost(Fault::Crowded(path.to_owned()).into()))?;
+    now.write(&aside, text).map_err(lost)?;
+    Err((Fault::Moved(path.to_owned(), aside).into(), true))
 }
 
 /// Lists what opens a sealed file, adds to it, takes away from it.

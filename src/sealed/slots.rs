@@ -66,7 +66,8 @@ impl Explain for Refusal {
     fn hint(&self) -> Option<String> {
         Some(match self {
             Refusal::Old => {
-                "convert it: envshim open > .vault && envshim seal --remove-plain".to_owned()
+                "convert it: umask 077; envshim open > .vault && envshim seal --remove-plain"
+                    .to_owned()
             }
             Refusal::Changed => "try again".to_owned(),
             Refusal::NoSuchSlot(_, count) => format!(

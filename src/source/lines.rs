@@ -41,7 +41,8 @@ impl Explain for Fault {
                 "make one: envshim init; or name its folder with --dir".to_owned()
             }
             Fault::Old(_) => {
-                "convert it: envshim open > .vault && envshim seal --remove-plain".to_owned()
+                "convert it: umask 077; envshim open > .vault && envshim seal --remove-plain"
+                    .to_owned()
             }
             Fault::Changed(_) => "try again".to_owned(),
         })
