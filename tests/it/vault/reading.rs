@@ -275,6 +275,26 @@ fn credentials_made_for_this_start() {
     // The program that they were made for is running while we are gone: nobody revokes them.
     let roles = postgres.ask("select count(*) from pg_roles where rolname like 'v-root-%'");
     assert_eq!(roles.as_deref(), Some("2"));
+    // How long they live is said, and that a dump outlives them.
+    let lease = "vault:/database/creds/reader: these credentials end in ";
+    let name = "A=vault:/database/creds/reader#username\n";
+    let told = root(&bao, name).args("--log info -- true").run().exits(0);
+    told.says(&format!("{lease}60 s\n"));
+    let dumped = root(&bao, name).args("dump").run().exits(0);
+    dumped
+        .says(&format!("envshim: warning: {lease}60 s\n"))
+        .says("start with --max-age");
+    // The token of a login may end first, and they end with it.
+    bao.policy("app", "database/creds/reader", "read");
+    let (role, secret) = bao.approle(r#"{"token_policies": ["app"], "token_ttl": "20s"}"#);
+    bao.shim()
+        .env("VAULT_ROLE_ID", role)
+        .env("VAULT_SECRET_ID", secret)
+        .file(".vault", name)
+        .args("--log info -- true")
+        .run()
+        .exits(0)
+        .says(&format!("{lease}20 s, with the token of the login\n"));
     // A role that is not there.
     root(&bao, "A=vault:/database/creds/reeder#username\n")
         .refused()
