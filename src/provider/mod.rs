@@ -14,6 +14,8 @@ mod file;
 
 mod hcp;
 
+mod lease;
+
 mod network;
 
 mod vault;
@@ -28,6 +30,7 @@ use crate::format::reference::Reference;
 use crate::report::Report;
 use crate::secret::Secret;
 
+pub use lease::Lease;
 pub use network::Network;
 
 pub use write::{Change, Seen, Store, Writing, Written};

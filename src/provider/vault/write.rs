@@ -165,7 +165,7 @@ fn standing(reader: &mut Reader<'_>, path: &Path) -> Result<Standing, Fault> {
         what: What::Read(None),
     };
     match reader.ask(&[ask]).pop() {
-        Some(Ok(Reply::Secret { data, version })) => Ok(Standing {
+        Some(Ok(Reply::Secret { data, version, .. })) => Ok(Standing {
             fields: Some(data),
             version: version.as_deref().map_or(0, number),
         }),
