@@ -10,14 +10,20 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use crate::failure::{Explain, nearest};
 
+mod completions;
+
 mod help;
+
+mod man;
 
 mod table;
 
 #[cfg(test)]
 mod tests;
 
+pub use completions::completions;
 pub use help::help;
+pub use man::man;
 pub use table::{COMMANDS, Command, CommandRow, OPTIONS, Opt};
 
 /// A command line, taken apart.
@@ -45,6 +51,8 @@ pub enum Misuse {
     NoValue(&'static str, &'static str),
     /// More words than the command takes.
     ExtraWord(&'static str),
+    /// Fewer words than the command needs, and these.
+    MissingWord(&'static str, &'static str),
     /// A command that starts no program was given one.
     ForeignProgram(&'static str),
     /// Nothing after `--`.
@@ -69,6 +77,7 @@ impl Explain for Misuse {
             }
             Misuse::NoValue(option, value) => format!("--{option} lacks its {value}"),
             Misuse::ExtraWord(command) => format!("there is a word too many for `{command}`"),
+            Misuse::MissingWord(command, words) => format!("`{command}` lacks its {words}"),
             Misuse::ForeignProgram(command) => format!("`{command}` does not start a program"),
             Misuse::NoProgram => "there is no program after `--`".to_owned(),
             Misuse::Nothing => "nothing to do".to_owned(),
@@ -111,6 +120,7 @@ impl Explain for Misuse {
             }
             Misuse::NoValue(option, value) => format!("write --{option} {value}"),
             Misuse::ExtraWord(command) => format!("envshim help {command} shows what it takes"),
+            Misuse::MissingWord(command, words) => format!("write: envshim {command} {words}"),
             Misuse::ForeignProgram(_) => "to start a program, write: envshim -- program".to_owned(),
             Misuse::NoProgram => "write: envshim -- python manage.py runserver".to_owned(),
             Misuse::Nothing => "write: envshim -- program, or envshim --help".to_owned(),
@@ -200,6 +210,9 @@ impl Invocation {
         }
         if self.words.len() > row.most {
             return Err(Misuse::ExtraWord(row.name));
+        }
+        if self.words.len() < row.least() && !cut {
+            return Err(Misuse::MissingWord(row.name, row.words));
         }
         match self.command {
             Command::Run if self.program.is_empty() => Err(Misuse::NoProgram),

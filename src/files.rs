@@ -378,3 +378,11 @@ pub fn refuse_foreign_link(path: &Path) -> Result<(), Fault> {
     }
     Ok(())
 }
+/// Appends to a file that is there.
+pub fn append(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
+    let flags = OFlag::O_WRONLY | OFlag::O_APPEND | OFlag::O_CLOEXEC | OFlag::O_NOCTTY;
+    let failed = |errno| Fault::Write(path.to_owned(), errno);
+    let mut file = File::from(open(path, flags, Mode::empty()).map_err(failed)?);
+    let written = file.write_all(bytes);
+    written.map_err(|error| failed(Errno::from_raw(error.raw_os_error().unwrap_or(0))))
+}

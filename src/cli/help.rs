@@ -3,6 +3,15 @@
 use super::{COMMANDS, Command, OPTIONS, Opt};
 use crate::provider::PROVIDERS;
 
+/// The commands that the first screen explains; it names the others.
+const FIRST: &[Command] = &[
+    Command::Check,
+    Command::Get,
+    Command::Dump,
+    Command::Seal,
+    Command::Help,
+];
+
 /// The columns of a terminal.
 const COLUMNS: usize = 80;
 
@@ -26,6 +35,7 @@ pub fn help(topic: Option<&str>) -> Option<String> {
             Some(text)
         }
         Some("references") => Some(references()),
+        Some("commands") => Some(commands()),
         Some(topic) => {
             let row = COMMANDS.iter().find(|row| row.name == topic)?;
             let usage_line = format!("envshim {} [options] {}", row.name, row.words);
@@ -43,23 +53,31 @@ fn first_screen() -> String {
         "envshim loads secrets into the environment and becomes your program.\n\n\
          envshim [options] -- program ...\n",
     );
-    for row in COMMANDS
-        .iter()
-        .filter(|row| row.command != Command::Run && row.command != Command::Version)
-    {
-        row_of_help(
-            &mut text,
-            &format!("envshim {} {}", row.name, row.words),
-            31,
-            row.doc,
-        );
+    for row in COMMANDS.iter().filter(|row| FIRST.contains(&row.command)) {
+        let term = format!("envshim {} {}", row.name, row.words);
+        row_of_help(&mut text, &term, 31, row.doc);
     }
+    let others = COMMANDS
+        .iter()
+        .filter(|row| row.command != Command::Run && !FIRST.contains(&row.command));
+    let names: Vec<&str> = others.map(|row| row.name).collect();
+    row_of_help(&mut text, "envshim help commands", 31, &names.join(", "));
     text.push_str(
         "\nThe first one found in the folder decides: .env.dump, .vault, .vault.enc.\n\n",
     );
     for o in OPTIONS.iter().filter(|o| o.common) {
         row_of_help(&mut text, &format!("  {}", usage(o)), 24, o.doc);
     }
+    text
+}
+
+fn commands() -> String {
+    let mut text = String::new();
+    for row in COMMANDS {
+        let term = format!("envshim {} {}", row.name, row.words);
+        row_of_help(&mut text, term.trim_end(), 31, row.doc);
+    }
+    text.push_str("\nenvshim help COMMAND shows the options of one.\n");
     text
 }
 

@@ -15,6 +15,20 @@ pub enum Command {
     Open,
     /// Make a key.
     Keygen,
+    /// Print a value.
+    Get,
+    /// Is there a value?
+    Has,
+    /// What a store holds.
+    Ls,
+    /// Print everything in a form that other programs read.
+    Export,
+    /// Where one variable comes from.
+    Explain,
+    /// A script for a shell.
+    Completions,
+    /// A manual page.
+    Man,
     /// Explain.
     Help,
     /// Name and version.
@@ -35,6 +49,15 @@ pub struct CommandRow {
     pub doc: &'static str,
 }
 
+impl CommandRow {
+    /// At least this many words: those of the help that stand outside of brackets.
+    pub fn least(&self) -> usize {
+        let ours = self.words.split("--").next().unwrap_or_default();
+        let needed = ours.split_whitespace();
+        needed.filter(|word| !word.starts_with('[')).count()
+    }
+}
+
 /// Every command.
 #[rustfmt::skip] // A table is read by its columns.
 pub static COMMANDS: &[CommandRow] = &[
@@ -44,9 +67,19 @@ pub static COMMANDS: &[CommandRow] = &[
     row(Command::Seal, "seal", "[FILE]", 1, "encrypt .vault into .vault.enc"),
     row(Command::Open, "open", "[FILE]", 1, "print what .vault.enc holds"),
     row(Command::Keygen, "keygen", "[FILE]", 1, "make a key for --key-file: print it, or make FILE"),
-    row(Command::Help, "help", "[TOPIC]", 1, "a command, options (all of them), or references"),
+    row(Command::Get, "get", "KEY...", MANY, "print the value of a variable, key or reference; several as JSON"),
+    row(Command::Has, "has", "KEY...", MANY, "say with the exit status whether there is a value (0) or not (1)"),
+    row(Command::Ls, "ls", "[REF]", 1, "the names in a store, their versions and ages; no values"),
+    row(Command::Export, "export", "[NAME...]", MANY, "print all variables, or these, for another program to read"),
+    row(Command::Explain, "explain", "NAME", 1, "where a variable comes from, and who lost against whom; no values"),
+    row(Command::Completions, "completions", "bash|zsh|fish", 1, "a script that completes the words of envshim"),
+    row(Command::Man, "man", "", 0, "the manual page: envshim man | man -l -"),
+    row(Command::Help, "help", "[TOPIC]", 1, "a command, or all commands, options or references"),
     row(Command::Version, "version", "", 0, "print the version"),
 ];
+
+/// As many words as there are.
+const MANY: usize = usize::MAX;
 
 const fn row(
     command: Command,
@@ -80,14 +113,39 @@ pub struct Opt {
     pub common: bool,
 }
 
-const LOAD: &[Command] = &[Command::Run, Command::Check, Command::Dump];
-const START: &[Command] = &[Command::Run, Command::Check];
+/// Those that load what a start would load.
+const LOAD: &[Command] = &[
+    Command::Run,
+    Command::Check,
+    Command::Dump,
+    Command::Get,
+    Command::Has,
+    Command::Export,
+    Command::Explain,
+];
+/// Those that ask stores.
+const ASK: &[Command] = &[
+    Command::Run,
+    Command::Check,
+    Command::Dump,
+    Command::Get,
+    Command::Has,
+    Command::Ls,
+    Command::Export,
+    Command::Explain,
+];
+const START: &[Command] = &[Command::Run, Command::Check, Command::Explain];
 const OPENERS: &[Command] = &[
     Command::Run,
     Command::Check,
     Command::Dump,
     Command::Seal,
     Command::Open,
+    Command::Get,
+    Command::Has,
+    Command::Ls,
+    Command::Export,
+    Command::Explain,
 ];
 const ALL: &[Command] = &[
     Command::Run,
@@ -96,6 +154,13 @@ const ALL: &[Command] = &[
     Command::Seal,
     Command::Open,
     Command::Keygen,
+    Command::Get,
+    Command::Has,
+    Command::Ls,
+    Command::Export,
+    Command::Explain,
+    Command::Completions,
+    Command::Man,
     Command::Help,
     Command::Version,
 ];
@@ -121,11 +186,14 @@ pub static OPTIONS: &[Opt] = &[
     opt("file-env", Some("NAMES"), "set NAME from the file that NAME_FILE names, as Docker's images do", START, false, false),
     opt("file-owner", Some("UID[:GID]"), "owner of ?as=file memory files, for programs that drop root", START, true, false),
     opt("arg0", Some("NAME"), "the name the program sees as its own", &[Command::Run], false, false),
-    opt("timeout", Some("TIME"), "limit for the whole load (default 30s)", LOAD, false, true),
+    opt("timeout", Some("TIME"), "limit for the whole load (default 30s)", ASK, false, true),
     opt("strict", None, "warnings about exposed files and addresses are errors", OPENERS, false, false),
-    opt("audit", Some("FILE"), "append a JSON line on every load (`-`: stderr); no values", LOAD, false, false),
+    opt("audit", Some("FILE"), "append a JSON line on every load (`-`: stderr); no values", ASK, false, false),
     opt("salt-file", Some("FILE"), "the salt beside an old Fernet .vault.enc", OPENERS, false, false),
-    opt("json", None, "the table of check as JSON", &[Command::Check], false, false),
+    opt("json", None, "print JSON", &[Command::Check, Command::Get, Command::Ls, Command::Explain], false, false),
+    opt("default", Some("TEXT"), "get: what to print where there is no value", &[Command::Get], false, false),
+    opt("format", Some("FORMAT"), "export: dotenv, sh, json, docker, github or k8s", &[Command::Export], false, false),
+    opt("k8s-name", Some("NAME"), "export: the name of the Kubernetes Secret (default: envshim)", &[Command::Export], false, false),
     opt("fresh", None, "seal anew: the old passwords and keys no longer open the file", &[Command::Seal], false, false),
     opt("remove-plain", None, "delete .vault once .vault.enc is proved to open", &[Command::Seal], false, false),
     opt("log", Some("LEVEL"), "error, warn, info, debug (info on a terminal, else warn)", ALL, false, true),

@@ -52,6 +52,7 @@ mod write;
 
 pub use fault::{Fault, Kind};
 pub use read::{Binding, is_literal, read};
+pub(super) use write::sh_takes;
 pub use write::{Difference, Other, Why, write};
 
 /// How a dump by envshim begins; the number is the format's.

@@ -1,13 +1,22 @@
 //! What an answer of Vault means for the path that was asked for.
 
+use std::time::Duration;
+
+use crate::clock;
 use crate::format::json::Json;
+use crate::provider::About;
+use crate::provider::Lease;
 use crate::provider::vault::fault::Fault;
 use crate::provider::vault::path::{Ask, Kind, Route, What};
 
 /// What an [`Ask`] found.
 pub(super) enum Reply {
-    /// The fields of a secret, its version where there are versions, and the mount.
-    Secret { data: Json, version: Option<String> },
+    /// The fields of a secret, its version where there are versions, and what else is said of it.
+    Secret {
+        data: Json,
+        version: Option<String>,
+        about: About,
+    },
     /// The names in a folder.
     Names(Vec<String>),
 }
@@ -37,6 +46,7 @@ pub(super) fn names(content: &Json, kind: Kind) -> Option<Settled> {
 /// The secret in an answer: KV v2 has the fields one level further in, beside what it says of the
 /// version. `None` where the answer does not fit the request.
 pub(super) fn secret(mut content: Json, route: &Route, what: What, status: u16) -> Option<Settled> {
+    let lease = lease(&content);
     let Json::Object(top) = &mut content else {
         return None;
     };
@@ -45,14 +55,15 @@ pub(super) fn secret(mut content: Json, route: &Route, what: What, status: u16) 
     let Json::Object(mut fields) = data else {
         return None;
     };
-    let version = {
+    let (version, changed) = {
         let find = |name| fields.iter().find(|(n, _)| n == name).map(|(_, v)| v);
         let about = find("metadata").filter(|_| fields.len() == 2 && find("data").is_some());
         let made = about.and_then(|about| about.get("created_time"));
         let number = about
             .and_then(|about| about.get("version"))
             .and_then(Json::whole);
-        number.filter(|_| made.is_some()).map(|n| n.to_string())
+        let version = number.filter(|_| made.is_some()).map(|n| n.to_string());
+        (version, made.and_then(Json::as_str).and_then(clock::moment))
     };
     let Some(version) = version else {
         let fits = route.kind == Kind::Plain && status == 200;
@@ -62,6 +73,10 @@ pub(super) fn secret(mut content: Json, route: &Route, what: What, status: u16) 
             _ => Ok(Reply::Secret {
                 data,
                 version: None,
+                about: About {
+                    lease,
+                    changed: None,
+                },
             }),
         };
         return fits.then_some((found, Kind::Plain));
@@ -73,6 +88,10 @@ pub(super) fn secret(mut content: Json, route: &Route, what: What, status: u16) 
         data @ Json::Object(_) => Ok(Reply::Secret {
             data,
             version: Some(version),
+            about: About {
+                changed,
+                lease: None,
+            },
         }),
         _ if matches!(about.get("destroyed"), Some(Json::Bool(true))) => {
             Err(Fault::Destroyed(version))
@@ -85,6 +104,18 @@ pub(super) fn secret(mut content: Json, route: &Route, what: What, status: u16) 
         }),
     };
     Some((found, Kind::V2))
+}
+
+/// The lease of a dynamic secret. KV engines of version 1 say how long to believe them, and lease
+/// nothing.
+fn lease(content: &Json) -> Option<Lease> {
+    let id = content.get("lease_id").and_then(Json::as_str)?;
+    let seconds = content.get("lease_duration").and_then(Json::whole)?;
+    (!id.is_empty()).then(|| Lease {
+        id: id.to_owned(),
+        duration: Duration::from_secs(seconds),
+        renewable: matches!(content.get("renewable"), Some(Json::Bool(true))),
+    })
 }
 
 /// A time of Vault to the second.

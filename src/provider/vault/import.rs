@@ -7,7 +7,7 @@ use crate::provider::vault::fault::Fault;
 use crate::provider::vault::path::{Ask, Path, What};
 use crate::provider::vault::reader::Reader;
 use crate::provider::vault::single;
-use crate::provider::{Answer, Found, Item, Value};
+use crate::provider::{About, Answer, Found, Item, Value};
 use crate::secret::Secret;
 
 /// More than any program has variables.
@@ -105,6 +105,7 @@ impl Folders {
             let answer = answer.map(|items| Found {
                 value: Value::Folder(items),
                 version: None,
+                about: About::default(),
             });
             answers.push((at, answer.map_err(|fault| fault.trouble())));
         }
@@ -115,7 +116,7 @@ impl Folders {
 /// One variable of a folder; none where the secret was deleted, for lists still have its name.
 fn item(name: String, reply: Result<Reply, Fault>) -> Result<Option<Item>, Fault> {
     match reply {
-        Ok(Reply::Secret { data, version }) => match one(&data) {
+        Ok(Reply::Secret { data, version, .. }) => match one(&data) {
             Some(value) => Ok(Some(Item {
                 name,
                 value,

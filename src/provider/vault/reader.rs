@@ -12,7 +12,7 @@ use crate::http::Answer;
 use crate::provider::vault::answer::{Outcome, Reply, names, secret, verdict};
 use crate::provider::vault::fault::Fault;
 use crate::provider::vault::login::Session;
-use crate::provider::vault::path::{Ask, Kind, Route, What, encoded};
+use crate::provider::vault::path::{Ask, Kind, Path, Route, What, encoded};
 use crate::provider::vault::server::Server;
 
 /// So many paths of one mount are guessed at together.
@@ -72,6 +72,13 @@ impl<'a> Reader<'a> {
             mounts: known.into_iter().collect(),
             opaque: Vec::new(),
         }
+    }
+
+    /// The request that has answered a path of this kind before.
+    pub(super) fn route(&self, path: &Path) -> Option<Route> {
+        let known = self.mounts.iter();
+        let routes = known.filter_map(|mount| path.route(&mount.path, mount.kind));
+        routes.max_by_key(|route| route.mount.len())
     }
 
     /// One outcome per path, in their order.
