@@ -238,7 +238,7 @@ fn found(value: Value, changed: SystemTime) -> Found {
         version: None,
         about: About {
             changed: Some(changed),
-            lease: None,
+            lent: None,
         },
     }
 }

@@ -14,6 +14,8 @@ mod file;
 
 mod hcp;
 
+mod lease;
+
 mod network;
 
 mod vault;
@@ -28,6 +30,7 @@ use crate::format::reference::Reference;
 use crate::report::Report;
 use crate::secret::Secret;
 
+pub use lease::Lease;
 pub use network::Network;
 
 /// Every provider. The order is that of the help and of the search for a bare key.
@@ -146,12 +149,12 @@ pub struct About {
     /// When this version was written.
     pub changed: Option<SystemTime>,
     /// How long a dynamic secret lives.
-    pub lease: Option<Lease>,
+    pub lent: Option<Lent>,
 }
 
 /// How long a dynamic secret lives.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Lease {
+pub struct Lent {
     /// What the store calls it.
     pub id: String,
     /// For so long from when it was made.

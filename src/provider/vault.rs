@@ -38,8 +38,8 @@ use crate::format::json::{self, Json};
 use crate::format::naming::Policy;
 use crate::format::reference::Reference;
 use crate::provider::{
-    About, Answer, Chosen, Context, Found, Keys, Listed, Lookup, Provider, Row, Trouble, Value,
-    Wanted, fields,
+    About, Answer, Chosen, Context, Found, Keys, Lease, Listed, Lookup, Provider, Row, Trouble,
+    Value, Wanted, fields,
 };
 use crate::secret::Secret;
 
@@ -172,6 +172,7 @@ impl Provider for Vault<'_> {
         };
         let mount = mount(self.context.settings);
         let known = self.kind.map(|kind| (mount, kind));
+        let token = session.lives;
         let mut reader = Reader::new(&self.server, session, known);
         let mut asks = Asks::default();
         let places: Vec<Result<usize, Fault>> = wanted
@@ -187,6 +188,18 @@ impl Provider for Vault<'_> {
             })
             .collect();
         let replies = reader.ask(&asks.0);
+        for (ask, reply) in asks.0.iter().zip(&replies) {
+            if let Ok(Reply::Secret {
+                lives: Some(lives), ..
+            }) = reply
+            {
+                self.context.network.lend(Lease {
+                    what: format!("vault:/{}", ask.path.whole()),
+                    lives: *lives,
+                    token,
+                });
+            }
+        }
         let mut folders = import::Folders::default();
         let mut answers: Vec<Option<Answer>> = Vec::with_capacity(wanted.len());
         for (wanted, place) in wanted.iter().zip(places) {
@@ -211,6 +224,7 @@ impl Provider for Vault<'_> {
                         data,
                         version,
                         about,
+                        ..
                     }),
                 )) => Some(found(wanted, data, version, about)),
                 Ok((_, Err(fault))) => Some(Err(fault.trouble())),

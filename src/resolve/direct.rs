@@ -5,7 +5,7 @@ use crate::clock::Deadline;
 use crate::failure::{Explain, Failure, Failures, nearest};
 use crate::format::reference::{self, Reference};
 use crate::provider::{
-    self, Chosen, Context, Keys, Lease, Listed, Lookup, Network, PROVIDERS, Row, Trouble, Wanted,
+    self, Chosen, Context, Keys, Lent, Listed, Lookup, Network, PROVIDERS, Row, Trouble, Wanted,
 };
 use crate::report::Report;
 use crate::resolve::ask::{Load, ask};
@@ -111,7 +111,7 @@ pub struct Got {
     /// The value.
     pub value: Secret,
     /// Its lease, where it lives no longer than that.
-    pub lease: Option<Lease>,
+    pub lent: Option<Lent>,
     /// Its provider, or `text`.
     pub provider: &'static str,
     /// What it was made of.
@@ -221,7 +221,7 @@ impl<'a> Direct<'a> {
             Ok(Got {
                 value,
                 // A field is wanted for itself.
-                lease: about.lease.filter(|_| whole),
+                lent: about.lent.filter(|_| whole),
                 provider: row.map_or("text", |row| row.scheme),
                 origin: Some(Box::new(Origin {
                     references: reference.iter().map(ToString::to_string).collect(),

@@ -8,7 +8,7 @@ use crate::audit::{self, Outcome, Record};
 use crate::environment::{Decision, Line};
 use crate::failure::{Exit, Explain, Failure, Failures};
 use crate::format::json::{self, Json};
-use crate::provider::{self, Lease, Network, Trouble};
+use crate::provider::{self, Lent, Network, Trouble};
 use crate::report::Report;
 use crate::resolve::{self, Direct, FileSettings, Got, Loaded, Place, Resolved};
 use crate::run::table::on_terminal;
@@ -285,8 +285,8 @@ fn line(word: &str, outcome: &Result<Got, Trouble>) -> Line {
 /// nothing but the value.
 fn one(got: &Got) -> Secret {
     let mut out = SecretBuffer::default();
-    match &got.lease {
-        Some(lease) => leased(&mut out, &got.value, lease),
+    match &got.lent {
+        Some(lent) => leased(&mut out, &got.value, lent),
         None => out.push(got.value.expose()),
     }
     if on_terminal() && !out.as_bytes().ends_with(b"\n") {
@@ -303,8 +303,8 @@ fn several(values: &[(String, Got)]) -> Result<Secret, Failures> {
         out.push(if n == 0 { b"{" } else { b"," });
         out.push(json::quote(word).as_bytes());
         out.push(b":");
-        match &got.lease {
-            Some(lease) => leased(&mut out, &got.value, lease),
+        match &got.lent {
+            Some(lent) => leased(&mut out, &got.value, lent),
             None if std::str::from_utf8(got.value.expose()).is_ok() => {
                 out.push(Json::Text(got.value.duplicate()).compact().expose());
             }
@@ -316,7 +316,7 @@ fn several(values: &[(String, Got)]) -> Result<Secret, Failures> {
 }
 
 /// A dynamic secret with how long it lives, in the words of Vault's own client.
-fn leased(out: &mut SecretBuffer, value: &Secret, lease: &Lease) {
+fn leased(out: &mut SecretBuffer, value: &Secret, lent: &Lent) {
     let object = matches!(json::parse(value.expose()), Ok(Json::Object(_)));
     out.push(b"{\"data\":");
     if object {
@@ -326,9 +326,9 @@ fn leased(out: &mut SecretBuffer, value: &Secret, lease: &Lease) {
     }
     let rest = format!(
         ",\"lease_id\":{},\"lease_duration\":{},\"renewable\":{}}}",
-        json::quote(&lease.id),
-        lease.duration.as_secs(),
-        lease.renewable
+        json::quote(&lent.id),
+        lent.duration.as_secs(),
+        lent.renewable
     );
     out.push(rest.as_bytes());
 }
@@ -338,7 +338,7 @@ impl Got {
     fn of(variable: Loaded) -> Got {
         Got {
             value: variable.value,
-            lease: None,
+            lent: None,
             provider: variable.provider,
             origin: variable.origin,
         }
@@ -347,7 +347,7 @@ impl Got {
     fn text(value: Secret) -> Got {
         Got {
             value,
-            lease: None,
+            lent: None,
             provider: "text",
             origin: None,
         }

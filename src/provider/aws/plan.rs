@@ -175,7 +175,7 @@ fn answer(got: &Got, wanted: &Wanted<'_>) -> Answer {
         version: got.version.clone(),
         about: About {
             changed: got.changed,
-            lease: None,
+            lent: None,
         },
     })
 }

@@ -4,17 +4,18 @@ use std::time::Duration;
 
 use crate::clock;
 use crate::format::json::Json;
-use crate::provider::About;
-use crate::provider::Lease;
 use crate::provider::vault::fault::Fault;
 use crate::provider::vault::path::{Ask, Kind, Route, What};
+use crate::provider::{About, Lent};
 
 /// What an [`Ask`] found.
 pub(super) enum Reply {
-    /// The fields of a secret, its version where there are versions, and what else is said of it.
+    /// The fields of a secret, its version where there are versions, and how long they are good for
+    /// if they were made for us.
     Secret {
         data: Json,
         version: Option<String>,
+        lives: Option<Duration>,
         about: About,
     },
     /// The names in a folder.
@@ -46,10 +47,11 @@ pub(super) fn names(content: &Json, kind: Kind) -> Option<Settled> {
 /// The secret in an answer: KV v2 has the fields one level further in, beside what it says of the
 /// version. `None` where the answer does not fit the request.
 pub(super) fn secret(mut content: Json, route: &Route, what: What, status: u16) -> Option<Settled> {
-    let lease = lease(&content);
+    let lent = lent(&content);
     let Json::Object(top) = &mut content else {
         return None;
     };
+    let lives = lives(top);
     let at = top.iter().position(|(name, _)| name == "data")?;
     let (_, data) = top.swap_remove(at);
     let Json::Object(mut fields) = data else {
@@ -73,8 +75,9 @@ pub(super) fn secret(mut content: Json, route: &Route, what: What, status: u16) 
             _ => Ok(Reply::Secret {
                 data,
                 version: None,
+                lives,
                 about: About {
-                    lease,
+                    lent,
                     changed: None,
                 },
             }),
@@ -88,9 +91,10 @@ pub(super) fn secret(mut content: Json, route: &Route, what: What, status: u16) 
         data @ Json::Object(_) => Ok(Reply::Secret {
             data,
             version: Some(version),
+            lives: None,
             about: About {
                 changed,
-                lease: None,
+                lent: None,
             },
         }),
         _ if matches!(about.get("destroyed"), Some(Json::Bool(true))) => {
@@ -108,14 +112,22 @@ pub(super) fn secret(mut content: Json, route: &Route, what: What, status: u16) 
 
 /// The lease of a dynamic secret. KV engines of version 1 say how long to believe them, and lease
 /// nothing.
-fn lease(content: &Json) -> Option<Lease> {
+fn lent(content: &Json) -> Option<Lent> {
     let id = content.get("lease_id").and_then(Json::as_str)?;
     let seconds = content.get("lease_duration").and_then(Json::whole)?;
-    (!id.is_empty()).then(|| Lease {
+    (!id.is_empty()).then(|| Lent {
         id: id.to_owned(),
         duration: Duration::from_secs(seconds),
         renewable: matches!(content.get("renewable"), Some(Json::Bool(true))),
     })
+}
+
+/// The life of the lease of an answer, if it has one. KV v1 names a duration too, but no lease.
+fn lives(top: &[(String, Json)]) -> Option<Duration> {
+    let find = |name| top.iter().find(|(n, _)| n == name).map(|(_, v)| v);
+    let leased = find("lease_id").and_then(Json::as_str)?;
+    let seconds = find("lease_duration").and_then(Json::whole)?;
+    (!leased.is_empty() && seconds > 0).then(|| Duration::from_secs(seconds))
 }
 
 /// A time of Vault to the second.
