@@ -25,6 +25,7 @@ pub(super) fn names(
             data,
             version,
             about,
+            ..
         }) => {
             let fields = all(&data).into_iter();
             let listed = fields.map(|(name, _)| Listed {
