@@ -61,6 +61,10 @@ fn names(separator: &str) -> String {
     names.join(separator)
 }
 
+/// Names may hold blanks; an old bash has no `compopt`, and then adds one behind a folder.
+const FILES: &str =
+    "local IFS=$'\\n'; compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- \"$cur\"))";
+
 fn bash() -> String {
     let mut options = String::new();
     let mut operands = String::new();
@@ -74,9 +78,7 @@ fn bash() -> String {
             names.join(" ")
         ));
         let action = match words(row.command, row.words) {
-            Values::File | Values::Folder => {
-                "compopt -o filenames; COMPREPLY=($(compgen -f -- \"$cur\"))".to_owned()
-            }
+            Values::File | Values::Folder => FILES.to_owned(),
             Values::Words(words) => format!(
                 "COMPREPLY=($(compgen -W '{}' -- \"$cur\"))",
                 words.join(" ")
@@ -88,12 +90,8 @@ fn bash() -> String {
     let mut arguments = String::new();
     for option in OPTIONS.iter().filter(|o| o.value.is_some()) {
         let action = match values(option) {
-            Values::File => {
-                "compopt -o filenames; COMPREPLY=($(compgen -f -- \"$cur\"))".to_owned()
-            }
-            Values::Folder => {
-                "compopt -o filenames; COMPREPLY=($(compgen -d -- \"$cur\"))".to_owned()
-            }
+            Values::File => FILES.to_owned(),
+            Values::Folder => FILES.replace(" -f ", " -d "),
             Values::Words(words) => format!(
                 "COMPREPLY=($(compgen -W '{}' -- \"$cur\"))",
                 words.join(" ")
@@ -118,8 +116,7 @@ _envshim() {{
             elif ((COMP_CWORD == at + 1)); then
                 COMPREPLY=($(compgen -c -- \"$cur\"))
             else
-                compopt -o filenames
-                COMPREPLY=($(compgen -f -- \"$cur\"))
+                {files}
             fi
             return
         fi
@@ -149,6 +146,7 @@ _envshim() {{
 }}
 complete -F _envshim envshim
 ",
+        files = FILES,
         commands = names("|"),
         list = names(" "),
     )

@@ -199,7 +199,9 @@ fn load_only(
     let mut document = document::read(choice, &provider::schemes(), report)?;
     if !names.is_empty() {
         document.keep_only(names, resolve::is_setting);
-        document.imports = !names.iter().all(|name| document.sets(name));
+        // Who loses is told as well.
+        document.imports =
+            settings.command == Command::Explain || !names.iter().all(|name| document.sets(name));
     }
     let network = Network::default();
     let resolved = resolve::resolve(document, settings, &network, report);

@@ -35,9 +35,8 @@ pub(super) fn on_terminal() -> bool {
 /// stdout is a terminal that shows colours, and nobody has said no (https://no-color.org).
 pub(super) fn colours(settings: &Settings) -> bool {
     let no = settings.inherited.value("NO_COLOR");
-    on_terminal()
-        && no.is_none_or(<[u8]>::is_empty)
-        && settings.inherited.value("TERM") != Some(b"dumb")
+    let terminal = settings.inherited.value("TERM").unwrap_or_default();
+    on_terminal() && no.is_none_or(<[u8]>::is_empty) && !matches!(terminal, b"" | b"dumb")
 }
 
 /// The text in this look.
