@@ -25,6 +25,8 @@ pub enum Command {
     Export,
     /// Where one variable comes from.
     Explain,
+    /// What is wrong with a file, or odd.
+    Lint,
     /// A script for a shell.
     Completions,
     /// A manual page.
@@ -72,6 +74,7 @@ pub static COMMANDS: &[CommandRow] = &[
     row(Command::Ls, "ls", "[REF]", 1, "the names in a store, their versions and ages; no values"),
     row(Command::Export, "export", "[NAME...]", MANY, "print all variables, or these, for another program to read"),
     row(Command::Explain, "explain", "NAME", 1, "where a variable comes from, and who lost against whom; no values"),
+    row(Command::Lint, "lint", "[FILE...]", MANY, "what is odd about .vault and .env: other readers, permissions, git"),
     row(Command::Completions, "completions", "bash|zsh|fish", 1, "a script that completes the words of envshim"),
     row(Command::Man, "man", "", 0, "the manual page: envshim man | man -l -"),
     row(Command::Help, "help", "[TOPIC]", 1, "a command, or all commands, options or references"),
@@ -147,6 +150,20 @@ const OPENERS: &[Command] = &[
     Command::Export,
     Command::Explain,
 ];
+/// Those that look for files in a folder.
+const FILES: &[Command] = &[
+    Command::Run,
+    Command::Check,
+    Command::Dump,
+    Command::Seal,
+    Command::Open,
+    Command::Get,
+    Command::Has,
+    Command::Ls,
+    Command::Export,
+    Command::Explain,
+    Command::Lint,
+];
 const ALL: &[Command] = &[
     Command::Run,
     Command::Check,
@@ -159,6 +176,7 @@ const ALL: &[Command] = &[
     Command::Ls,
     Command::Export,
     Command::Explain,
+    Command::Lint,
     Command::Completions,
     Command::Man,
     Command::Help,
@@ -168,7 +186,7 @@ const ALL: &[Command] = &[
 /// Every option. `settings` reads them by these names.
 #[rustfmt::skip]
 pub static OPTIONS: &[Opt] = &[
-    opt("dir", Some("DIR"), "where the files are (default: `.`, else `config`)", OPENERS, false, true),
+    opt("dir", Some("DIR"), "where the files are (default: `.`, else `config`)", FILES, false, true),
     opt("password-file", Some("FILE"), "the password of .vault.enc", OPENERS, false, true),
     opt("key-file", Some("FILE"), "a key made by keygen, instead of a password", OPENERS, false, true),
     opt("max-age", Some("AGE"), "pass over a .env.dump older than this (30m, 1h, 2d)", LOAD, false, true),
@@ -190,7 +208,7 @@ pub static OPTIONS: &[Opt] = &[
     opt("strict", None, "warnings about exposed files and addresses are errors", OPENERS, false, false),
     opt("audit", Some("FILE"), "append a JSON line on every load (`-`: stderr); no values", ASK, false, false),
     opt("salt-file", Some("FILE"), "the salt beside an old Fernet .vault.enc", OPENERS, false, false),
-    opt("json", None, "print JSON", &[Command::Check, Command::Get, Command::Ls, Command::Explain], false, false),
+    opt("json", None, "print JSON", &[Command::Check, Command::Get, Command::Ls, Command::Explain, Command::Lint], false, false),
     opt("default", Some("TEXT"), "get: what to print where there is no value", &[Command::Get], false, false),
     opt("format", Some("FORMAT"), "export: dotenv, sh, json, docker, github or k8s", &[Command::Export], false, false),
     opt("k8s-name", Some("NAME"), "export: the name of the Kubernetes Secret (default: envshim)", &[Command::Export], false, false),

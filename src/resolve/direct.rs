@@ -19,6 +19,7 @@ use crate::source::document::Document;
 const TYPE: &str = "SECRET_MANAGER_TYPE";
 
 enum Fault {
+    NoVariable,
     NoStore,
     TwoStores(&'static Row, &'static Row),
     NoSuchStore(String),
@@ -28,11 +29,12 @@ enum Fault {
 impl Explain for Fault {
     fn what(&self) -> String {
         match self {
-            Fault::NoStore => {
+            Fault::NoVariable => {
                 "is no variable here, and the settings name no store of keys".to_owned()
             }
+            Fault::NoStore => "the settings name no store of keys".to_owned(),
             Fault::TwoStores(one, other) => format!(
-                "is a key, and two stores of keys are configured: {} and {}",
+                "two stores of keys are configured: {} and {}",
                 one.title, other.title
             ),
             Fault::NoSuchStore(name) => format!("{TYPE}: there is no store `{name}`"),
@@ -42,7 +44,7 @@ impl Explain for Fault {
 
     fn hint(&self) -> Option<String> {
         Some(match self {
-            Fault::NoStore => {
+            Fault::NoVariable | Fault::NoStore => {
                 "write a reference, as in file:/run/secrets/NAME; envshim help references shows all"
                     .to_owned()
             }
@@ -147,6 +149,10 @@ impl<'a> Direct<'a> {
 
     /// The store of bare keys.
     pub fn store(&self) -> Result<(&'static Row, &'static Keys), Failure> {
+        self.chosen().map_err(Failure::from)
+    }
+
+    fn chosen(&self) -> Result<(&'static Row, &'static Keys), Fault> {
         let with_keys = || {
             PROVIDERS
                 .iter()
@@ -155,7 +161,7 @@ impl<'a> Direct<'a> {
         if let Some(name) = self.view.text(TYPE) {
             let name = name.trim().to_ascii_lowercase();
             let found = with_keys().find(|(row, _)| row.scheme == name);
-            return found.ok_or_else(|| Fault::NoSuchStore(name).into());
+            return found.ok_or(Fault::NoSuchStore(name));
         }
         // What is there for certain counts before what may be there for the program.
         for wanted in [Chosen::Yes, Chosen::Perhaps] {
@@ -163,12 +169,12 @@ impl<'a> Direct<'a> {
             match (chosen.next(), chosen.next()) {
                 (Some(one), None) => return Ok(one),
                 (Some((one, _)), Some((other, _))) => {
-                    return Err(Fault::TwoStores(one, other).into());
+                    return Err(Fault::TwoStores(one, other));
                 }
                 (None, _) => {}
             }
         }
-        Err(Fault::NoStore.into())
+        Err(Fault::NoStore)
     }
 
     /// The reference that a word means: itself, or a key of the store of keys.
@@ -176,7 +182,10 @@ impl<'a> Direct<'a> {
         if let Some(reference) = meant(word) {
             return reference;
         }
-        let (_, keys) = self.store()?;
+        let (_, keys) = self.chosen().map_err(|fault| match fault {
+            Fault::NoStore => Fault::NoVariable,
+            other => other,
+        })?;
         let text = (keys.reference)(word);
         let none = || Failure::from(Fault::NoStore);
         reference::parse_exact(&text)

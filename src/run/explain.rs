@@ -37,7 +37,7 @@ pub(super) fn explain(settings: &mut Settings, record: &mut Record, report: &Rep
     let name = names.first().cloned().unwrap_or_default();
     // What a start would do, not what an envshim before this one has done.
     settings.reload = settings.reload || settings.inherited.value(MARKER).is_some();
-    let resolved = load_only(&names, settings, record, report)?;
+    let (resolved, others) = load_only(&names, settings, record, report)?;
     let (file, reason) = (resolved.choice.file.clone(), resolved.choice.reason.clone());
     let lost: Vec<Claim> = resolved
         .aside
@@ -51,11 +51,10 @@ pub(super) fn explain(settings: &mut Settings, record: &mut Record, report: &Rep
     let inherited = settings.inherited.value(&name).is_some();
     let Some(line) = line.or_else(|| inherited.then(|| untouched(&name))) else {
         let known = settings.inherited.pairs().map(|(name, _)| name);
-        let known: Vec<&str> = known
-            .filter_map(|name| std::str::from_utf8(name).ok())
-            .collect();
+        let known = known.filter_map(|name| std::str::from_utf8(name).ok());
+        let known = others.iter().map(String::as_str).chain(known);
         return Err(NoVariable {
-            near: nearest(&name, known.iter().copied()).map(str::to_owned),
+            near: nearest(&name, known).map(str::to_owned),
             name,
             file,
         }

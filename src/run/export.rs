@@ -56,12 +56,12 @@ pub(super) fn export(settings: &mut Settings, record: &mut Record, report: &Repo
     }
     // What is loaded counts, not what an envshim before this one has loaded.
     settings.reload = true;
-    let resolved = load_only(&names, settings, record, report)?;
+    let (resolved, others) = load_only(&names, settings, record, report)?;
     let loaded: Vec<&Loaded> = for_the_program(&resolved).collect();
     let mut wrong = Failures::default();
     for name in &names {
         if !loaded.iter().any(|variable| variable.name == *name) {
-            let known = loaded.iter().map(|variable| variable.name.as_str());
+            let known = others.iter().map(String::as_str);
             wrong.0.push(Failure::from(NoVariable {
                 name: name.clone(),
                 file: resolved.choice.file.clone(),

@@ -10,6 +10,8 @@ mod files;
 
 mod get;
 
+mod lint;
+
 mod list;
 
 mod table;
@@ -93,6 +95,7 @@ fn obey(invocation: Invocation, inherited: Inherited, plain: Report) -> Ended {
             Command::Ls => list::list(&mut settings, &mut record, &report),
             Command::Export => export::export(&mut settings, &mut record, &report),
             Command::Explain => explain::explain(&mut settings, &mut record, &report),
+            Command::Lint => lint::lint(&settings, &report),
             Command::Run
             | Command::Help
             | Command::Version
@@ -105,7 +108,7 @@ fn obey(invocation: Invocation, inherited: Inherited, plain: Report) -> Ended {
             // The others load nothing.
             if !matches!(
                 settings.command,
-                Command::Seal | Command::Open | Command::Keygen
+                Command::Seal | Command::Open | Command::Keygen | Command::Lint
             ) {
                 let told = audit::write(&settings, &record, Outcome::Failed(&failures));
                 failures.0.extend(told.err());
@@ -181,23 +184,30 @@ fn load(
     record: &mut Record,
     report: &Report,
 ) -> Result<Resolved, Failures> {
-    load_only(&[], settings, record, report)
+    Ok(load_only(&[], settings, record, report)?.0)
 }
 
-/// The same of these variables alone; of all of them where none is named.
+/// The same of these variables alone, and the names of all others; of all of them where none is
+/// named.
 fn load_only(
     names: &[String],
     settings: &mut Settings,
     record: &mut Record,
     report: &Report,
-) -> Result<Resolved, Failures> {
+) -> Result<(Resolved, Vec<String>), Failures> {
     let choice = source::choose(settings, resolve::names_a_store(settings), report)?;
     report.debug(|| choice.reason.clone());
     if settings.audit.is_some() {
         record.source = Some((choice.file.clone(), choice.reason.clone()));
     }
     let mut document = document::read(choice, &provider::schemes(), report)?;
+    let mut others = Vec::new();
     if !names.is_empty() {
+        let all = document.entries.iter().map(|entry| entry.name.as_str());
+        others.extend(
+            all.filter(|name| !resolve::is_setting(name))
+                .map(str::to_owned),
+        );
         document.keep_only(names, resolve::is_setting);
         // Who loses is told as well.
         document.imports =
@@ -224,7 +234,7 @@ fn load_only(
         resolved.loaded.retain(|variable| wanted(&variable.name));
         resolved.aside.retain(|aside| wanted(&aside.name));
     }
-    Ok(resolved)
+    Ok((resolved, others))
 }
 
 /// The words of a command, as text.

@@ -1,6 +1,8 @@
 //! The reader: one pass over the bytes, line ends as Python opens a text file (CR LF and a lone CR
 //! are line feeds, also inside quotes).
 
+use std::ops::Range;
+
 use super::decode::{Quoted, from_base64, unescape, unmark};
 use super::fault::{Fault, Kind};
 use super::{BASE64, FILE, GUARD, HEADER, HEADER_ANY, space};
@@ -19,6 +21,8 @@ pub struct Binding {
     pub column: u32,
     /// A dump says that it is the content of a memory file.
     pub as_file: bool,
+    /// Where it stands in the text, from `export` or the name to its comment.
+    pub(super) raw: Range<usize>,
 }
 
 /// The byte order mark, which some editors put in front.
@@ -108,6 +112,8 @@ pub(super) struct Reader<'a> {
     pub(super) line_start: usize,
     literal: bool,
     bindings: Vec<Binding>,
+    /// Where the statement begins that is being read.
+    statement: usize,
 }
 
 impl<'a> Reader<'a> {
@@ -119,6 +125,7 @@ impl<'a> Reader<'a> {
             line_start: start,
             literal,
             bindings: Vec::new(),
+            statement: start,
         }
     }
 
@@ -132,6 +139,7 @@ impl<'a> Reader<'a> {
                 return;
             }
             let known = self.bindings.len();
+            self.statement = self.at;
             match self.statement() {
                 Ok(()) => adrift &= self.bindings[known..].iter().all(|b| b.value.is_none()),
                 Err(fault) => {
@@ -207,6 +215,7 @@ impl<'a> Reader<'a> {
             line,
             column,
             as_file: false,
+            raw: self.statement..self.at,
         });
     }
 

@@ -7,4 +7,6 @@ mod export;
 
 mod get;
 
+mod lint;
+
 mod shells;
