@@ -10,14 +10,20 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use crate::failure::{Explain, nearest};
 
+mod completions;
+
 mod help;
+
+mod man;
 
 mod table;
 
 #[cfg(test)]
 mod tests;
 
+pub use completions::completions;
 pub use help::help;
+pub use man::man;
 pub use table::{COMMANDS, Command, CommandRow, OPTIONS, Opt};
 
 /// A command line, taken apart.

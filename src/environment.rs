@@ -68,6 +68,10 @@ pub enum Decision {
     Overrides,
     /// It authenticates envshim, or `--scrub` names it.
     Removed,
+    /// It may be missing, and is.
+    Missing,
+    /// A command has read it, and starts nothing.
+    Read,
 }
 
 impl Decision {
@@ -80,6 +84,8 @@ impl Decision {
             Decision::Kept => "already set, OTHER value stays",
             Decision::Overrides => "replaces the value that was set",
             Decision::Removed => "kept from the program",
+            Decision::Missing => "not set: optional, and missing",
+            Decision::Read => "read",
         }
     }
 }
@@ -117,6 +123,7 @@ impl Environment {
             rewritten,
             served,
             markers,
+            aside,
         } = resolved;
         let mut environment = Environment {
             source: choice.file,
@@ -160,6 +167,15 @@ impl Environment {
         }
         for (variable, decision) in added {
             environment.add(variable, decision, settings, &mut wrong);
+        }
+        for absent in aside.into_iter().filter(|aside| aside.missing) {
+            environment.lines.push(Line {
+                name: absent.name,
+                place: absent.place,
+                provider: absent.provider,
+                origin: absent.origin,
+                decision: Decision::Missing,
+            });
         }
         if !disagreeing.is_empty() {
             report.warn(

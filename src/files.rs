@@ -4,6 +4,8 @@
 //! with a path in its own words. Replacing writes a nameless file, syncs it and renames it over the
 //! old one, so that a reader sees the old bytes or the new ones, and a crash leaves no plain text.
 
+mod link;
+
 mod turn;
 
 use std::ffi::CString;
@@ -24,6 +26,7 @@ use crate::failure::Explain;
 use crate::secret::Secret;
 use crate::sys;
 
+pub use link::refuse_foreign_link;
 pub use turn::{Lock, lock};
 
 /// What stands at a path.
@@ -372,23 +375,11 @@ fn explain_absence(path: &Path, errno: Errno) -> Result<Option<Contents>, Fault>
         errno => Err(Fault::Read(path.to_owned(), errno)),
     }
 }
-
-/// The rule of the kernel's `protected_symlinks`, also where that is off: in a sticky folder that
-/// everybody can write to, a link counts only if we or the folder's owner made it.
-pub fn refuse_foreign_link(path: &Path) -> Result<(), Fault> {
-    let Ok(link) = std::fs::symlink_metadata(path) else {
-        return Ok(());
-    };
-    if !link.is_symlink() {
-        return Ok(());
-    }
-    let Ok(parent) = std::fs::metadata(folder(path)) else {
-        return Ok(());
-    };
-    let open_to_all = parent.mode() & 0o002 != 0;
-    let ours = link.uid() == nix::unistd::geteuid().as_raw() || link.uid() == parent.uid();
-    if open_to_all && !ours {
-        return Err(Fault::ForeignLink(path.to_owned()));
-    }
-    Ok(())
+/// Appends to a file that is there.
+pub fn append(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
+    let flags = OFlag::O_WRONLY | OFlag::O_APPEND | OFlag::O_CLOEXEC | OFlag::O_NOCTTY;
+    let failed = |errno| Fault::Write(path.to_owned(), errno);
+    let mut file = File::from(open(path, flags, Mode::empty()).map_err(failed)?);
+    let written = file.write_all(bytes);
+    written.map_err(|error| failed(Errno::from_raw(error.raw_os_error().unwrap_or(0))))
 }

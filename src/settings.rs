@@ -13,13 +13,17 @@ use std::time::Duration;
 use crate::cli::{Command, Invocation, OPTIONS, Opt};
 use crate::clock::parse_duration;
 use crate::failure::{Explain, Failures, nearest};
+use crate::format::export::{self, Format};
 use crate::format::naming::Policy;
 use crate::report::Level;
 use crate::sealed::Credentials;
 use crate::secret::Secret;
 
+mod forms;
+
 mod inherited;
 
+use forms::{list, owner, path, switch};
 pub use inherited::{Inherited, split};
 
 /// Variables of ours that are no options: they hold secrets, which must not be on a command line.
@@ -50,6 +54,8 @@ pub struct Settings {
     pub max_age: Option<Duration>,
     /// Ignore `secrets_loaded=1`.
     pub reload: bool,
+    /// Ignore dumps: a command needs what they do not hold.
+    pub past_dumps: bool,
     /// Start without any source.
     pub optional: bool,
     /// Loaded values win.
@@ -82,8 +88,14 @@ pub struct Settings {
     pub audit: Option<PathBuf>,
     /// Warnings about readable files are errors.
     pub strict: bool,
-    /// `check` prints JSON.
+    /// The product is JSON.
     pub json: bool,
+    /// What `get` prints where there is no value.
+    pub default: Option<OsString>,
+    /// The form of an export.
+    pub format: Option<Format>,
+    /// The name of the Secret in an export for Kubernetes.
+    pub k8s_name: Option<String>,
     /// `seal` starts anew.
     pub fresh: bool,
     /// `seal` deletes the plain file.
@@ -185,6 +197,7 @@ impl Settings {
             dir: None,
             max_age: None,
             reload: false,
+            past_dumps: false,
             optional: false,
             overrides: false,
             pristine: false,
@@ -202,6 +215,9 @@ impl Settings {
             audit: None,
             strict: false,
             json: false,
+            default: None,
+            format: None,
+            k8s_name: None,
             fresh: false,
             remove_plain: false,
             from_file: None,
@@ -339,6 +355,16 @@ impl Settings {
                 .extend(list(text).ok_or_else(|| wrong("NAME,NAME"))?),
             "audit" => self.audit = Some(value.into()),
             "arg0" => self.arg0 = Some(value.to_owned()),
+            "default" => self.default = Some(value.to_owned()),
+            "format" => {
+                let format = text.and_then(Format::parse);
+                self.format = Some(format.ok_or_else(|| wrong(Format::ALL))?);
+            }
+            "k8s-name" => {
+                let name = text.filter(|name| export::is_k8s_name(name));
+                let name = name.ok_or_else(|| wrong("small letters, digits, `-` and `.`"))?;
+                self.k8s_name = Some(name.to_owned());
+            }
             "max-age" => {
                 self.max_age = Some(
                     text.and_then(parse_duration)
@@ -418,34 +444,5 @@ impl Settings {
             }
         }
         Ok(())
-    }
-}
-
-fn switch(text: &str) -> Option<bool> {
-    match text.to_ascii_lowercase().as_str() {
-        "1" | "true" | "yes" | "on" => Some(true),
-        "0" | "false" | "no" | "off" => Some(false),
-        _ => None,
-    }
-}
-
-/// An empty one is a variable of the command line that nobody set.
-fn path(value: &OsStr) -> Option<PathBuf> {
-    (!value.is_empty()).then(|| value.into())
-}
-
-/// Names between commas; blanks around them do not count.
-fn list(text: Option<&str>) -> Option<Vec<String>> {
-    let names = text?
-        .split(',')
-        .map(str::trim)
-        .filter(|name| !name.is_empty());
-    Some(names.map(str::to_owned).collect())
-}
-
-fn owner(text: &str) -> Option<(u32, Option<u32>)> {
-    match text.split_once(':') {
-        Some((user, group)) => Some((user.parse().ok()?, Some(group.parse().ok()?))),
-        None => Some((text.parse().ok()?, None)),
     }
 }

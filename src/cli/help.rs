@@ -6,6 +6,7 @@ use crate::provider::PROVIDERS;
 /// The commands that the first screen explains; it names the others.
 const FIRST: &[Command] = &[
     Command::Check,
+    Command::Get,
     Command::Set,
     Command::Dump,
     Command::Seal,

@@ -25,6 +25,22 @@ pub enum Command {
     Rekey,
     /// Make a first `.vault`.
     Init,
+    /// Print a value.
+    Get,
+    /// Is there a value?
+    Has,
+    /// What a store holds.
+    Ls,
+    /// Print everything in a form that other programs read.
+    Export,
+    /// Where one variable comes from.
+    Explain,
+    /// What is wrong with a file, or odd.
+    Lint,
+    /// A script for a shell.
+    Completions,
+    /// A manual page.
+    Man,
     /// Explain.
     Help,
     /// Name and version.
@@ -68,9 +84,20 @@ pub static COMMANDS: &[CommandRow] = &[
     row(Command::Edit, "edit", "[FILE]", 1, "change .vault.enc in an editor; the plain text stays in memory"),
     row(Command::Rekey, "rekey", "[FILE]", 1, "what opens .vault.enc: list it, add to it, remove from it"),
     row(Command::Init, "init", "[STORE]", 1, "make a .vault to begin with, and keep it out of git"),
-    row(Command::Help, "help", "[TOPIC]", 1, "a command, options (all of them), or references"),
+    row(Command::Get, "get", "KEY...", MANY, "print the value of a variable, key or reference; several as JSON"),
+    row(Command::Has, "has", "KEY...", MANY, "say with the exit status whether there is a value (0) or not (1)"),
+    row(Command::Ls, "ls", "[REF]", 1, "the names in a store, their versions and ages; no values"),
+    row(Command::Export, "export", "[NAME...]", MANY, "print all variables, or these, for another program to read"),
+    row(Command::Explain, "explain", "NAME", 1, "where a variable comes from, and who lost against whom; no values"),
+    row(Command::Lint, "lint", "[FILE...]", MANY, "what is odd about .vault and .env: other readers, permissions, git"),
+    row(Command::Completions, "completions", "bash|zsh|fish", 1, "a script that completes the words of envshim"),
+    row(Command::Man, "man", "", 0, "the manual page: envshim man | man -l -"),
+    row(Command::Help, "help", "[TOPIC]", 1, "a command, or all commands, options or references"),
     row(Command::Version, "version", "", 0, "print the version"),
 ];
+
+/// As many words as there are.
+const MANY: usize = usize::MAX;
 
 const fn row(
     command: Command,
@@ -104,8 +131,28 @@ pub struct Opt {
     pub common: bool,
 }
 
-const LOAD: &[Command] = &[Command::Run, Command::Check, Command::Dump];
-const START: &[Command] = &[Command::Run, Command::Check];
+/// Those that load what a start would load.
+const LOAD: &[Command] = &[
+    Command::Run,
+    Command::Check,
+    Command::Dump,
+    Command::Get,
+    Command::Has,
+    Command::Export,
+    Command::Explain,
+];
+/// Those that ask stores.
+const ASK: &[Command] = &[
+    Command::Run,
+    Command::Check,
+    Command::Dump,
+    Command::Get,
+    Command::Has,
+    Command::Ls,
+    Command::Export,
+    Command::Explain,
+];
+const START: &[Command] = &[Command::Run, Command::Check, Command::Explain];
 const OPENERS: &[Command] = &[
     Command::Run,
     Command::Check,
@@ -116,6 +163,11 @@ const OPENERS: &[Command] = &[
     Command::Push,
     Command::Edit,
     Command::Rekey,
+    Command::Get,
+    Command::Has,
+    Command::Ls,
+    Command::Export,
+    Command::Explain,
 ];
 /// Those that look for files in a folder.
 const FILES: &[Command] = &[
@@ -129,14 +181,25 @@ const FILES: &[Command] = &[
     Command::Edit,
     Command::Rekey,
     Command::Init,
+    Command::Get,
+    Command::Has,
+    Command::Ls,
+    Command::Export,
+    Command::Explain,
+    Command::Lint,
 ];
-/// Those that ask stores.
+/// Those that a time limit makes sense for.
 const TIMED: &[Command] = &[
     Command::Run,
     Command::Check,
     Command::Dump,
     Command::Set,
     Command::Push,
+    Command::Get,
+    Command::Has,
+    Command::Ls,
+    Command::Export,
+    Command::Explain,
 ];
 /// Those that write into stores.
 const WRITE: &[Command] = &[Command::Set, Command::Push];
@@ -152,6 +215,14 @@ const ALL: &[Command] = &[
     Command::Edit,
     Command::Rekey,
     Command::Init,
+    Command::Get,
+    Command::Has,
+    Command::Ls,
+    Command::Export,
+    Command::Explain,
+    Command::Lint,
+    Command::Completions,
+    Command::Man,
     Command::Help,
     Command::Version,
 ];
@@ -179,9 +250,12 @@ pub static OPTIONS: &[Opt] = &[
     opt("arg0", Some("NAME"), "the name the program sees as its own", &[Command::Run], false, false),
     opt("timeout", Some("TIME"), "limit for the whole load (default 30s)", TIMED, false, true),
     opt("strict", None, "warnings about exposed files and addresses are errors", OPENERS, false, false),
-    opt("audit", Some("FILE"), "append a JSON line on every load (`-`: stderr); no values", LOAD, false, false),
+    opt("audit", Some("FILE"), "append a JSON line on every load (`-`: stderr); no values", ASK, false, false),
     opt("salt-file", Some("FILE"), "the salt beside an old Fernet .vault.enc", OPENERS, false, false),
-    opt("json", None, "the table of check as JSON", &[Command::Check], false, false),
+    opt("json", None, "print JSON", &[Command::Check, Command::Get, Command::Ls, Command::Explain, Command::Lint], false, false),
+    opt("default", Some("TEXT"), "get: what to print where there is no value", &[Command::Get], false, false),
+    opt("format", Some("FORMAT"), "export: dotenv, sh, json, docker, github or k8s", &[Command::Export], false, false),
+    opt("k8s-name", Some("NAME"), "export: the name of the Kubernetes Secret (default: envshim)", &[Command::Export], false, false),
     opt("fresh", None, "seal anew: the old passwords and keys no longer open the file", &[Command::Seal], false, false),
     opt("remove-plain", None, "delete .vault once .vault.enc is proved to open", &[Command::Seal], false, false),
     opt("from-file", Some("FILE"), "the value, byte for byte", &[Command::Set], false, false),

@@ -71,7 +71,7 @@ fn mistakes_say_what_to_write() {
         (
             "keygen --json",
             "`keygen` does not take --json",
-            "it belongs to `check`",
+            "it belongs to `check`, `get`, `ls`, `explain`",
         ),
         (
             "check extra",

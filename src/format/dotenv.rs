@@ -45,13 +45,16 @@
 
 mod decode;
 mod fault;
+mod others;
 mod read;
 mod space;
 mod steps;
 mod write;
 
 pub use fault::{Fault, Kind};
+pub use others::{Odd, Reader, others};
 pub use read::{Binding, is_literal, read};
+pub(super) use write::sh_takes;
 pub use write::{Difference, Other, Why, write};
 
 /// How a dump by envshim begins; the number is the format's.

@@ -10,6 +10,8 @@ pub mod template;
 
 pub mod dotenv;
 
+pub mod export;
+
 pub mod reference;
 
 pub mod key;

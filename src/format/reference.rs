@@ -88,6 +88,15 @@ pub enum Word {
     Variable(Variable),
 }
 
+impl Word {
+    fn variable(&self) -> Option<&str> {
+        match self {
+            Word::Text(_) => None,
+            Word::Variable(variable) => Some(&variable.name),
+        }
+    }
+}
+
 /// A complete reference.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Reference {
@@ -252,6 +261,22 @@ pub fn parse_plain(value: &[u8]) -> Template {
 }
 
 impl Template {
+    /// The names of the variables in it, also in its references.
+    pub fn variables(&self) -> impl Iterator<Item = &str> {
+        fn words(phrase: &Phrase) -> impl Iterator<Item = &str> {
+            phrase.0.iter().filter_map(Word::variable)
+        }
+        self.parts.iter().flat_map(|part| match part {
+            Part::Text(_) => Vec::new(),
+            Part::Variable(variable) => vec![variable.name.as_str()],
+            Part::Reference(draft) => {
+                let parameters = draft.parameters.iter().map(|(_, phrase)| phrase);
+                let phrases = [&draft.locator].into_iter().chain(&draft.field);
+                phrases.chain(parameters).flat_map(words).collect()
+            }
+        })
+    }
+
     /// Text in which nothing is expanded.
     pub fn literal(value: Secret) -> Template {
         Template {

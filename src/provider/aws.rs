@@ -19,7 +19,7 @@ use crate::credential::aws::is_region;
 use crate::failure::Failure;
 use crate::format::naming::Policy;
 use crate::format::reference::Reference;
-use crate::provider::{Lookup, Row, Setting, Writing};
+use crate::provider::{Chosen, Keys, Lookup, Row, Setting, Writing};
 
 use fault::Miswritten;
 
@@ -36,6 +36,12 @@ pub(crate) const ROW: Row = Row {
     marker: None,
     shield: str::to_owned,
     check: check_secret,
+    keys: Some(Keys {
+        chosen,
+        reference: |key| format!("aws:{key}"),
+        all: "aws:*",
+        flat: false,
+    }),
     implied,
     open: |context| Ok(Box::new(secrets::Manager(service::open(context)?))),
     write: Some(Writing {
@@ -57,6 +63,17 @@ pub(crate) const PARAMETERS: Row = Row {
     marker: None,
     shield: str::to_owned,
     check: check_parameter,
+    keys: Some(Keys {
+        // Nothing but SECRET_MANAGER_TYPE can mean it.
+        chosen: |_| Chosen::No,
+        // A name with a slash in it begins with one.
+        reference: |key| {
+            let rooted = !key.contains('/') || key.starts_with('/') || key.starts_with("arn:");
+            format!("ssm:{}{key}", if rooted { "" } else { "/" })
+        },
+        all: "ssm:/",
+        flat: false,
+    }),
     implied: |_| Vec::new(),
     open: |context| Ok(Box::new(parameters::Store(service::open(context)?))),
     write: Some(Writing {
@@ -158,6 +175,18 @@ const SETTINGS: &[Setting] = &[
     setting("AWS_CA_BUNDLE", "the authorities that AWS is believed by"),
     setting("AWS_MAX_ATTEMPTS", "attempts (3)"),
 ];
+
+/// A region, or a profile, may stand there for the program.
+fn chosen(settings: &dyn Lookup) -> Chosen {
+    let any = |names: &[&str]| Chosen::by(settings, names) == Chosen::Yes;
+    if any(&["AWS_SECRETS_REGION"]) || !implied(settings).is_empty() {
+        Chosen::Yes
+    } else if any(&["AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"]) {
+        Chosen::Perhaps
+    } else {
+        Chosen::No
+    }
+}
 
 /// The imports that settings ask for.
 fn implied(settings: &dyn Lookup) -> Vec<String> {

@@ -5,7 +5,9 @@ use crate::failure::{Explain, Failure};
 use crate::format::naming;
 use crate::format::naming::Policy;
 use crate::format::reference::Reference;
-use crate::provider::{Answer, Context, Found, Provider, Row, Setting, Trouble, Wanted, pick};
+use crate::provider::{
+    Answer, Chosen, Context, Found, Keys, Provider, Row, Setting, Trouble, Wanted, pick,
+};
 use crate::secret::Secret;
 
 pub(crate) const ROW: Row = Row {
@@ -32,6 +34,12 @@ pub(crate) const ROW: Row = Row {
     marker: None,
     shield: str::to_owned,
     check,
+    keys: Some(Keys {
+        chosen: |settings| Chosen::by(settings, &[PREFIX]),
+        reference: |key| format!("env:{key}"),
+        all: "env:*",
+        flat: true,
+    }),
     implied: |settings| match (settings.text("SECRET_MANAGER_TYPE"), settings.text(PREFIX)) {
         // Without a prefix the environment is what it already is.
         (Some("env"), Some(_)) => vec!["env:*".to_owned()],

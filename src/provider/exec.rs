@@ -28,6 +28,7 @@ pub(crate) const ROW: Row = Row {
     marker: None,
     shield: shielded,
     check,
+    keys: None,
     implied: |_| Vec::new(),
     open: |context| Ok(Box::new(Programs { context })),
     write: None,

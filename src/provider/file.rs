@@ -7,13 +7,15 @@
 mod write;
 
 use std::path::{Component, Path, PathBuf};
+use std::time::SystemTime;
 
 use crate::failure::{Explain, Failure};
 use crate::files::{self, Accept};
 use crate::format::naming::Policy;
 use crate::format::reference::Reference;
 use crate::provider::{
-    Answer, Context, Found, Provider, Row, Setting, Trouble, Wanted, Writing, fields, pick,
+    About, Answer, Chosen, Context, Found, Keys, Listed, Provider, Row, Setting, Trouble, Value,
+    Wanted, Writing, fields, fields_of, pick,
 };
 use crate::secret::Secret;
 
@@ -34,6 +36,12 @@ pub(crate) const ROW: Row = Row {
     marker: None,
     shield: str::to_owned,
     check,
+    keys: Some(Keys {
+        chosen: |settings| Chosen::by(settings, &[PATH]),
+        reference: |key| format!("file:{key}"),
+        all: "file:*",
+        flat: true,
+    }),
     implied: |settings| match settings.text("SECRET_MANAGER_TYPE") {
         Some("file") => vec!["file:*".to_owned()],
         _ => Vec::new(),
@@ -136,12 +144,14 @@ impl Files<'_> {
         if !reference.locator.starts_with('/')
             && let Some(document) = self.document()
         {
-            let whole = self.content(&[document])?;
+            let (whole, changed) = self.content(&[document])?;
             let value = pick(whole, Some(&reference.locator))?;
-            return pick(value, reference.field.as_deref()).map(Found::one);
+            let value = pick(value, reference.field.as_deref())?;
+            return Ok(found(Value::One(value), changed));
         }
-        let value = self.content(&self.candidates(&reference.locator))?;
-        pick(value, reference.field.as_deref()).map(Found::one)
+        let (value, changed) = self.content(&self.candidates(&reference.locator))?;
+        let value = pick(value, reference.field.as_deref())?;
+        Ok(found(Value::One(value), changed))
     }
 
     fn candidates(&self, locator: &str) -> Vec<PathBuf> {
@@ -154,58 +164,48 @@ impl Files<'_> {
             .collect()
     }
 
-    fn content(&self, candidates: &[PathBuf]) -> Result<Secret, Trouble> {
+    /// What the first of these files holds, and when it was written.
+    fn content(&self, candidates: &[PathBuf]) -> Result<(Secret, SystemTime), Trouble> {
         for path in candidates {
             let found = files::read(path, MOST, Accept::Regular)
                 .map_err(|fault| Trouble::Failed(fault.into()))?;
             if let Some(found) = found {
-                return Ok(trimmed(found.bytes));
+                return Ok((trimmed(found.bytes), found.modified));
             }
         }
         Err(Trouble::Missing(Fault::Missing(candidates.to_vec()).into()))
     }
 
-    /// `file:*` takes the files of the folder, `file:name` those of a folder or the fields of a file.
-    fn all(&self, reference: &Reference) -> Answer {
-        let candidates = match (reference.locator.as_str(), self.document()) {
+    /// What an import may mean.
+    fn places(&self, reference: &Reference) -> Vec<PathBuf> {
+        match (reference.locator.as_str(), self.document()) {
             ("*", Some(document)) => vec![document],
             ("*", None) => self.folders(),
             (locator, _) => self.candidates(locator),
-        };
+        }
+    }
+
+    /// `file:*` takes the files of the folder, `file:name` those of a folder or the fields of a file.
+    fn all(&self, reference: &Reference) -> Answer {
+        let candidates = self.places(reference);
         if let Some(folder) = candidates.iter().find(|path| path.is_dir()) {
             return self.folder(folder);
         }
         if reference.locator == "*" && self.document().is_none() {
             return Err(Trouble::Missing(Fault::NoFolder(candidates).into()));
         }
-        let whole = self.content(&candidates)?;
+        let (whole, changed) = self.content(&candidates)?;
         let part = match reference.field.as_deref() {
             Some(field) => pick(whole, Some(field))?,
             None => whole,
         };
-        fields(&part).map(Found::several)
+        Ok(found(Value::Several(fields(&part)?), changed))
     }
 
-    /// Every file of a folder. Names with a dot in front are not secrets: Kubernetes keeps its own
-    /// bookkeeping there.
+    /// Every file of a folder.
     fn folder(&self, folder: &Path) -> Answer {
-        let failed = || Trouble::Failed(Fault::NotListed(folder.to_owned()).into());
-        let mut names: Vec<String> = Vec::new();
-        for item in std::fs::read_dir(folder).map_err(|_| failed())? {
-            let name = item.map_err(|_| failed())?.file_name();
-            let Some(name) = name.to_str().filter(|name| !name.starts_with('.')) else {
-                continue;
-            };
-            if folder.join(name).is_file() {
-                names.push(name.to_owned());
-            }
-            if names.len() > MANY {
-                return Err(Trouble::Failed(Fault::TooMany(folder.to_owned()).into()));
-            }
-        }
-        names.sort();
-        let values = names.into_iter().map(|name| {
-            let value = self.content(&[folder.join(&name)])?;
+        let values = names(folder)?.into_iter().map(|name| {
+            let (value, _) = self.content(&[folder.join(&name)])?;
             Ok((name, value))
         });
         values.collect::<Result<Vec<_>, _>>().map(Found::several)
@@ -217,6 +217,38 @@ fn trimmed(content: Secret) -> Secret {
     match content.expose().strip_suffix(b"\n") {
         Some(text) => Secret::new(text.strip_suffix(b"\r").unwrap_or(text).to_vec()),
         None => content,
+    }
+}
+
+/// The names of the files in a folder. Those with a dot in front are not secrets: Kubernetes keeps
+/// its own bookkeeping there.
+fn names(folder: &Path) -> Result<Vec<String>, Trouble> {
+    let failed = || Trouble::Failed(Fault::NotListed(folder.to_owned()).into());
+    let mut names: Vec<String> = Vec::new();
+    for item in std::fs::read_dir(folder).map_err(|_| failed())? {
+        let name = item.map_err(|_| failed())?.file_name();
+        let Some(name) = name.to_str().filter(|name| !name.starts_with('.')) else {
+            continue;
+        };
+        if folder.join(name).is_file() {
+            names.push(name.to_owned());
+        }
+        if names.len() > MANY {
+            return Err(Trouble::Failed(Fault::TooMany(folder.to_owned()).into()));
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+fn found(value: Value, changed: SystemTime) -> Found {
+    Found {
+        value,
+        version: None,
+        about: About {
+            changed: Some(changed),
+            lent: None,
+        },
     }
 }
 
@@ -232,5 +264,21 @@ impl Provider for Files<'_> {
                 }
             })
             .collect()
+    }
+
+    fn list(&mut self, wanted: &Wanted<'_>) -> Result<Vec<Listed>, Trouble> {
+        let places = self.places(wanted.reference);
+        let Some(folder) = places.iter().find(|path| path.is_dir()) else {
+            return fields_of(self, wanted);
+        };
+        let listed = names(folder)?.into_iter().map(|name| {
+            let about = folder.join(&name).metadata();
+            Listed {
+                changed: about.and_then(|about| about.modified()).ok(),
+                version: None,
+                name,
+            }
+        });
+        Ok(listed.collect())
     }
 }

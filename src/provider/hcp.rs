@@ -20,7 +20,9 @@ use crate::failure::Failure;
 use crate::format::naming;
 use crate::format::naming::Policy;
 use crate::format::reference::Reference;
-use crate::provider::{Answer, Provider, Row, Setting, Wanted};
+use crate::provider::{
+    Answer, Chosen, Keys, Listed, Provider, Row, Setting, Trouble, Wanted, fields_of,
+};
 
 use fault::Fault;
 use known::Absent;
@@ -41,6 +43,12 @@ pub(crate) const ROW: Row = Row {
     names: Policy::Default,
     shield: str::to_owned,
     check,
+    keys: Some(Keys {
+        chosen: |settings| Chosen::by(settings, &[URL, "HCP_APP"]),
+        reference: of_key,
+        all: "hcp:*",
+        flat: true,
+    }),
     implied: |settings| match (settings.text(URL), settings.text("SECRET_MANAGER_TYPE")) {
         (Some(_), _) | (None, Some("hcp")) => vec!["hcp:*".to_owned()],
         _ => Vec::new(),
@@ -93,6 +101,13 @@ const fn setting(name: &'static str, doc: &'static str) -> Setting {
     }
 }
 
+/// `database/password` is `DATABASE_PASSWORD` here: names have no other letters.
+fn of_key(key: &str) -> String {
+    let (name, rest) = key.split_at(key.find(['#', '?']).unwrap_or(key.len()));
+    let name = naming::variable(name, Policy::Default, "").unwrap_or_else(|_| name.to_owned());
+    format!("hcp:{name}{rest}")
+}
+
 fn check(reference: &Reference, import: bool) -> Result<(), Failure> {
     let name = reference.locator.as_str();
     let all = import && name == "*";
@@ -120,5 +135,12 @@ impl Provider for Store {
                 wanted.iter().map(|_| Err(absent.trouble())).collect()
             }
         }
+    }
+
+    fn list(&mut self, wanted: &Wanted<'_>) -> Result<Vec<Listed>, Trouble> {
+        if !known::is_all(wanted) {
+            return fields_of(self, wanted);
+        }
+        self.names().map_err(|fault| Absent::of(fault).trouble())
     }
 }

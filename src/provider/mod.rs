@@ -22,6 +22,8 @@ mod vault;
 
 mod write;
 
+use std::time::{Duration, SystemTime};
+
 use crate::clock::Deadline;
 use crate::failure::{Explain, Failure};
 use crate::format::json::{self, Json, NoField};
@@ -75,6 +77,8 @@ pub struct Row {
     pub shield: fn(&str) -> String,
     /// Finds mistakes in a reference before anything is opened, so that one run reports them all.
     pub check: fn(&Reference, bool) -> Result<(), Failure>,
+    /// How it is asked for a bare key; none where a key cannot mean it.
+    pub keys: Option<Keys>,
     /// The imports that its settings ask for without `ENVSHIM_IMPORT`.
     pub implied: fn(&dyn Lookup) -> Vec<String>,
     /// Opens it for one load.
@@ -141,6 +145,28 @@ pub struct Found {
     pub value: Value,
     /// The version, where the store has versions.
     pub version: Option<String>,
+    /// What else the store says of it.
+    pub about: About,
+}
+
+/// What a store says of a value beside its version.
+#[derive(Default, Clone)]
+pub struct About {
+    /// When this version was written.
+    pub changed: Option<SystemTime>,
+    /// How long a dynamic secret lives.
+    pub lent: Option<Lent>,
+}
+
+/// How long a dynamic secret lives.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Lent {
+    /// What the store calls it.
+    pub id: String,
+    /// For so long from when it was made.
+    pub duration: Duration,
+    /// It can be made longer.
+    pub renewable: bool,
 }
 
 /// A value or several.
@@ -169,6 +195,7 @@ impl Found {
         Found {
             value: Value::One(secret),
             version: None,
+            about: About::default(),
         }
     }
 
@@ -177,6 +204,7 @@ impl Found {
         Found {
             value: Value::Several(fields),
             version: None,
+            about: About::default(),
         }
     }
 }
@@ -205,6 +233,86 @@ pub type Answer = Result<Found, Trouble>;
 pub trait Provider: Send {
     /// One answer per reference, in the order asked.
     fn fetch(&mut self, wanted: &[Wanted<'_>]) -> Vec<Answer>;
+
+    /// The names that an import would take. A store that can tell them without their values does.
+    fn list(&mut self, wanted: &Wanted<'_>) -> Result<Vec<Listed>, Trouble> {
+        fields_of(self, wanted)
+    }
+}
+
+/// What an import takes, by name.
+pub(crate) fn fields_of<P: Provider + ?Sized>(
+    provider: &mut P,
+    wanted: &Wanted<'_>,
+) -> Result<Vec<Listed>, Trouble> {
+    let answer = provider.fetch(std::slice::from_ref(wanted)).pop();
+    let Some(found) = answer.transpose()? else {
+        return Ok(Vec::new());
+    };
+    let (version, changed) = (found.version, found.about.changed);
+    Ok(match found.value {
+        Value::One(_) => Vec::new(),
+        Value::Several(fields) => {
+            let listed = |(name, _)| Listed {
+                name,
+                version: version.clone(),
+                changed,
+            };
+            fields.into_iter().map(listed).collect()
+        }
+        Value::Folder(items) => {
+            let listed = |item: Item| Listed {
+                name: item.name,
+                version: item.version,
+                changed: None,
+            };
+            items.into_iter().map(listed).collect()
+        }
+    })
+}
+
+/// A name in a store.
+pub struct Listed {
+    /// What completes the reference that was listed; a folder ends with a slash.
+    pub name: String,
+    /// Its version, where the store has versions.
+    pub version: Option<String>,
+    /// When that was written.
+    pub changed: Option<SystemTime>,
+}
+
+/// How a store is asked for a bare key, as in `envshim get database/password`.
+pub struct Keys {
+    /// Whether the settings say that this is the store of keys.
+    pub chosen: fn(&dyn Lookup) -> Chosen,
+    /// The reference for a key.
+    pub reference: fn(&str) -> String,
+    /// What `ls` lists where nothing is said.
+    pub all: &'static str,
+    /// A variable is a key of its own, so that a name in capitals is asked for as one.
+    pub flat: bool,
+}
+
+/// How clearly settings choose a store.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Chosen {
+    /// Not at all.
+    No,
+    /// They would do for it, and may well stand there for the program itself.
+    Perhaps,
+    /// Nothing else uses them.
+    Yes,
+}
+
+impl Chosen {
+    /// [`Chosen::Yes`] where one of these is set.
+    pub fn by(settings: &dyn Lookup, names: &[&str]) -> Chosen {
+        if names.iter().any(|name| settings.setting(name).is_some()) {
+            Chosen::Yes
+        } else {
+            Chosen::No
+        }
+    }
 }
 
 /// The row of a scheme.

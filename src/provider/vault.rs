@@ -19,6 +19,8 @@ mod iam;
 
 mod import;
 
+mod list;
+
 mod login;
 
 mod path;
@@ -38,7 +40,8 @@ use crate::format::json::{self, Json};
 use crate::format::naming::Policy;
 use crate::format::reference::Reference;
 use crate::provider::{
-    Answer, Context, Found, Lease, Lookup, Provider, Row, Trouble, Value, Wanted, Writing, fields,
+    About, Answer, Chosen, Context, Found, Keys, Lease, Listed, Lookup, Provider, Row, Trouble,
+    Value, Wanted, Writing, fields,
 };
 use crate::secret::Secret;
 
@@ -62,6 +65,12 @@ pub(crate) const ROW: Row = Row {
     marker: None,
     shield: str::to_owned,
     check,
+    keys: Some(Keys {
+        chosen: |settings| Chosen::by(settings, &["VAULT_ADDR", "VAULT_AGENT_ADDR"]),
+        reference: path::of_key,
+        all: "vault:*",
+        flat: false,
+    }),
     implied,
     open: |context| Ok(Box::new(Vault::of(context)?)),
     write: Some(Writing {
@@ -233,9 +242,15 @@ impl Provider for Vault<'_> {
                     folders.perhaps(answers.len(), &ask.path, fault);
                     None
                 }
-                Ok((_, Ok(Reply::Secret { data, version, .. }))) => {
-                    Some(found(wanted, data, version))
-                }
+                Ok((
+                    _,
+                    Ok(Reply::Secret {
+                        data,
+                        version,
+                        about,
+                        ..
+                    }),
+                )) => Some(found(wanted, data, version, about)),
                 Ok((_, Err(fault))) => Some(Err(fault.trouble())),
                 Err(fault) => Some(Err(fault.trouble())),
             });
@@ -251,10 +266,19 @@ impl Provider for Vault<'_> {
             .map(|answer| answer.unwrap_or_else(lost))
             .collect()
     }
+
+    fn list(&mut self, wanted: &Wanted<'_>) -> Result<Vec<Listed>, Trouble> {
+        let session = login::enter(&mut self.server, &self.context);
+        let session = session.map_err(|fault| fault.trouble())?;
+        let mount = mount(self.context.settings);
+        let known = self.kind.map(|kind| (mount, kind));
+        let mut reader = Reader::new(&self.server, session, known);
+        list::names(&mut reader, wanted, mount).map_err(|fault| fault.trouble())
+    }
 }
 
 /// What a reference, or an import, takes from a secret.
-fn found(wanted: &Wanted<'_>, data: &Json, version: &Option<String>) -> Answer {
+fn found(wanted: &Wanted<'_>, data: &Json, version: &Option<String>, about: &About) -> Answer {
     let field = wanted.reference.field.as_deref();
     let picked =
         |field| json::pick(data, field).map_err(|no_field| Trouble::Missing(no_field.into()));
@@ -267,6 +291,7 @@ fn found(wanted: &Wanted<'_>, data: &Json, version: &Option<String>) -> Answer {
     Ok(Found {
         value,
         version: version.clone(),
+        about: about.clone(),
     })
 }
 

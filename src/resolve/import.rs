@@ -5,7 +5,7 @@ use crate::format::naming;
 use crate::format::reference::{self, Reference};
 use crate::provider::{self, Answer, PROVIDERS, Row, Trouble, Value};
 use crate::resolve::plan::add;
-use crate::resolve::{Loaded, Origin, Place, Query, View, manner};
+use crate::resolve::{Aside, Loaded, Origin, Place, Query, View, manner};
 use crate::secret::Secret;
 use crate::settings::Settings;
 
@@ -125,6 +125,7 @@ fn one(
 pub(crate) fn collect(
     imports: Vec<Import>,
     answers: &[Option<Answer>],
+    aside: &mut Vec<Aside>,
     wrong: &mut Failures,
 ) -> Vec<Loaded> {
     let mut loaded: Vec<Loaded> = Vec::new();
@@ -132,7 +133,10 @@ pub(crate) fn collect(
         match variables(&import, answers.get(import.query).and_then(Option::as_ref)) {
             Ok(found) => {
                 for variable in found {
-                    loaded.retain(|known| known.name != variable.name);
+                    let same = |known: &Loaded| known.name == variable.name;
+                    if let Some(at) = loaded.iter().position(same) {
+                        aside.push(loaded.remove(at).into());
+                    }
                     loaded.push(variable);
                 }
             }
@@ -201,6 +205,7 @@ fn variables(import: &Import, answer: Option<&Answer>) -> Result<Vec<Loaded>, Fa
             origin: Some(Box::new(Origin {
                 references: vec![import.reference.clone()],
                 version: version.cloned(),
+                changed: found.about.changed,
             })),
             as_file: false,
         });

@@ -10,28 +10,36 @@
 
 mod ask;
 
+mod direct;
+
 mod import;
 
 mod inherited;
+
+mod manner;
 
 mod plan;
 
 mod stores;
 
+use std::time::SystemTime;
+
 use crate::clock::Deadline;
-use crate::failure::{Explain, Failure, Failures};
+use crate::failure::Failures;
 use crate::format::reference::Reference;
-use crate::provider::{self, Answer, Found, Lookup, Network, PROVIDERS, Trouble, Value};
+use crate::provider::{Answer, Lookup, Network, PROVIDERS, Trouble};
 use crate::report::Report;
 use crate::secret::Secret;
 use crate::settings::{Inherited, Settings};
 use crate::source::document::{Document, Entry};
 use crate::source::{Choice, Kind};
 
+pub use direct::{Direct, FileSettings, Got, meant};
 pub use plan::SETTING;
 pub use stores::{Desk, Target, look};
 
 use ask::{Load, ask};
+use manner::{Fault, Manner, manner};
 use plan::Plan;
 
 /// A variable with its value, ready for the environment.
@@ -57,6 +65,34 @@ pub struct Origin {
     pub references: Vec<String>,
     /// The version in its store.
     pub version: Option<String>,
+    /// When that was written.
+    pub changed: Option<SystemTime>,
+}
+
+/// A value that came to nothing.
+pub struct Aside {
+    /// The variable.
+    pub name: String,
+    /// Where it was written.
+    pub place: Place,
+    /// What it would have been made of.
+    pub provider: &'static str,
+    /// From which references.
+    pub origin: Option<Box<Origin>>,
+    /// It may be missing, and is; otherwise another one of its name has won.
+    pub missing: bool,
+}
+
+impl From<Loaded> for Aside {
+    fn from(loaded: Loaded) -> Aside {
+        Aside {
+            name: loaded.name,
+            place: loaded.place,
+            provider: loaded.provider,
+            origin: loaded.origin,
+            missing: false,
+        }
+    }
 }
 
 /// Where a variable was written.
@@ -90,6 +126,8 @@ pub struct Resolved {
     pub served: Vec<String>,
     /// Variables that say to programs which store has answered.
     pub markers: Vec<&'static str>,
+    /// What was found and is not used, or is not there and may be missing.
+    pub aside: Vec<Aside>,
 }
 
 /// Settings as providers see them: the environment, then the document.
@@ -161,6 +199,7 @@ pub fn resolve(
     let Document {
         mut choice,
         entries,
+        imports,
     } = document;
     choice.bytes = None;
     if matches!(choice.kind, Kind::Marked | Kind::Nothing) {
@@ -170,6 +209,7 @@ pub fn resolve(
             rewritten: Vec::new(),
             served: Vec::new(),
             markers: Vec::new(),
+            aside: Vec::new(),
         });
     }
     let load = Load {
@@ -181,12 +221,7 @@ pub fn resolve(
     let mut wrong = Failures::default();
 
     let (mut served, mut rewritten) = inherited::from_files(settings, &mut wrong);
-    // Names are looked up by it, so it is needed before the entries are planned.
-    let overrides = |entry: &&Entry| entry.name == "ENVSHIM_OVERRIDE" && choice.kind != Kind::Dump;
-    if let Some(text) = entries.iter().rfind(overrides).and_then(Entry::text) {
-        // What is wrong with it is told with the other settings.
-        settings.adopt("ENVSHIM_OVERRIDE", text).ok();
-    }
+    adopt_override(&entries, &choice, settings);
     let mut plan = Plan::of(entries, &choice, settings, &rewritten, &mut wrong);
     let (file, known) = plan.settle_settings(settings, load, &mut wrong);
     if settings.resolve_env {
@@ -196,7 +231,7 @@ pub fn resolve(
         inherited: &settings.inherited,
         file,
     };
-    let imports = if choice.kind == Kind::Dump {
+    let imports = if choice.kind == Kind::Dump || !imports {
         Vec::new()
     } else {
         import::plan(settings, &view, &mut plan.queries, &mut wrong)
@@ -211,11 +246,13 @@ pub fn resolve(
         *slot = answer.or(slot.take());
     }
     let markers = markers(&plan.queries, &answers);
-    let mut loaded = import::collect(imports, &answers, &mut wrong);
-    let (entries, inherited, unset) = plan.join(&answers, &mut wrong);
+    let mut aside = Vec::new();
+    let mut loaded = import::collect(imports, &answers, &mut aside, &mut wrong);
+    let (entries, inherited, unset) = plan.join(&answers, &mut aside, &mut wrong);
     // An entry wins over an import.
     if !loaded.is_empty() {
-        loaded.retain(|imported| !entries.iter().any(|entry| entry.name == imported.name));
+        let beaten = |imported: &mut Loaded| entries.iter().any(|e| e.name == imported.name);
+        aside.extend(loaded.extract_if(.., beaten).map(Aside::from));
     }
     loaded.extend(entries);
     rewritten.extend(inherited);
@@ -226,7 +263,17 @@ pub fn resolve(
         rewritten,
         served,
         markers,
+        aside,
     })
+}
+
+/// Names are looked up by it, so it is needed before the entries are planned.
+fn adopt_override(entries: &[Entry], choice: &Choice, settings: &mut Settings) {
+    let overrides = |entry: &&Entry| entry.name == "ENVSHIM_OVERRIDE" && choice.kind != Kind::Dump;
+    if let Some(text) = entries.iter().rfind(overrides).and_then(Entry::text) {
+        // What is wrong with it is told with the other settings.
+        settings.adopt("ENVSHIM_OVERRIDE", text).ok();
+    }
 }
 
 /// The markers of the stores that have answered, be it that something is not there.
@@ -244,148 +291,4 @@ fn markers(queries: &[Query], answers: &[Option<Answer>]) -> Vec<&'static str> {
         }
     }
     markers
-}
-
-/// What a reference's parameters ask of every provider alike.
-pub(crate) struct Manner {
-    default: Option<Secret>,
-    optional: bool,
-    base64: bool,
-    as_file: bool,
-}
-
-/// What is wrong with a reference that the grammar accepts.
-enum Fault {
-    UnknownParameter {
-        name: String,
-        known: Vec<&'static str>,
-    },
-    BadParameter(&'static str, &'static str),
-    NoImport(&'static str),
-    NotBase64,
-    WholeOnly,
-}
-
-impl Explain for Fault {
-    fn what(&self) -> String {
-        match self {
-            Fault::UnknownParameter { name, .. } => format!("there is no parameter `{name}`"),
-            Fault::BadParameter(name, _) => {
-                format!("the parameter `{name}` is not of the right form")
-            }
-            Fault::NoImport(title) => format!("{title} cannot be imported as a whole"),
-            Fault::NotBase64 => "the value is not base64".to_owned(),
-            Fault::WholeOnly => "a memory file cannot be a part of a value".to_owned(),
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        Some(match self {
-            Fault::UnknownParameter { name, known } => {
-                match crate::failure::nearest(name, known.iter().copied()) {
-                    Some(near) => format!("did you mean `{near}`?"),
-                    None => format!("it takes {}", known.join(", ")),
-                }
-            }
-            Fault::BadParameter(_, form) => format!("write {form}"),
-            Fault::NoImport(_) => "name its secrets one by one, as NAME=scheme:...".to_owned(),
-            Fault::NotBase64 => "leave ?decode=base64 out, or store it encoded".to_owned(),
-            Fault::WholeOnly => "give the reference with ?as=file a variable of its own".to_owned(),
-        })
-    }
-}
-
-/// Parameters that every reference takes.
-const COMMON: &[&str] = &["default", "optional", "decode", "as"];
-
-/// Takes the common parameters out of a reference and lets its provider look at the rest.
-pub(crate) fn manner(reference: &mut Reference, import: bool) -> Result<Manner, Failure> {
-    let Some(row) = provider::row(&reference.scheme) else {
-        // The grammar only makes references of schemes in the table, or the caller has looked.
-        return Ok(Manner {
-            default: None,
-            optional: false,
-            base64: false,
-            as_file: false,
-        });
-    };
-    if import && !row.imports {
-        return Err(Fault::NoImport(row.title).into());
-    }
-    let mut manner = Manner {
-        default: None,
-        optional: false,
-        base64: false,
-        as_file: false,
-    };
-    for (name, value) in std::mem::take(&mut reference.parameters) {
-        match (name.as_str(), value.as_str()) {
-            ("default", _) if !import => manner.default = Some(Secret::new(value.into_bytes())),
-            ("optional", "1" | "true" | "yes") => manner.optional = true,
-            ("optional", "0" | "false" | "no") => {}
-            ("optional", _) => return Err(Fault::BadParameter("optional", "?optional=1").into()),
-            ("decode", "base64") if !import => manner.base64 = true,
-            ("decode", _) if !import => {
-                return Err(Fault::BadParameter("decode", "?decode=base64").into());
-            }
-            ("as", "file") if !import => manner.as_file = true,
-            ("as", _) if !import => return Err(Fault::BadParameter("as", "?as=file").into()),
-            (known, _) if row.parameters.contains(&known) => {
-                reference.parameters.push((name, value))
-            }
-            _ => {
-                let common = if import { &["optional"] } else { COMMON };
-                let known = row.parameters.iter().chain(common).copied().collect();
-                return Err(Fault::UnknownParameter { name, known }.into());
-            }
-        }
-    }
-    (row.check)(reference, import)?;
-    Ok(manner)
-}
-
-impl Manner {
-    /// The value of a reference: what was found, what stands in for it, or nothing.
-    fn apply(&self, answer: &Answer) -> Result<Option<(Secret, Option<String>)>, Failure> {
-        match answer {
-            Ok(Found {
-                value: Value::One(secret),
-                version,
-            }) => {
-                let secret = if self.base64 {
-                    decoded(secret)?
-                } else {
-                    secret.duplicate()
-                };
-                Ok(Some((secret, version.clone())))
-            }
-            Ok(Found {
-                value: Value::Several(_) | Value::Folder(_),
-                ..
-            }) => Ok(None),
-            Err(Trouble::Missing(failure)) => match &self.default {
-                Some(default) => Ok(Some((default.duplicate(), None))),
-                None if self.optional => Ok(None),
-                None => Err(failure.clone()),
-            },
-            Err(Trouble::Failed(failure)) => Err(failure.clone()),
-        }
-    }
-}
-
-/// Base64 in either alphabet, with or without padding, line breaks ignored.
-fn decoded(secret: &Secret) -> Result<Secret, Failure> {
-    use base64ct::{Base64Unpadded, Encoding};
-    let mut text = zeroize::Zeroizing::new(Vec::with_capacity(secret.expose().len()));
-    for byte in secret.expose() {
-        match byte {
-            b'-' => text.push(b'+'),
-            b'_' => text.push(b'/'),
-            b'=' | b'\n' | b'\r' | b' ' | b'\t' => {}
-            other => text.push(*other),
-        }
-    }
-    let text = std::str::from_utf8(&text).map_err(|_| Fault::NotBase64)?;
-    let bytes = Base64Unpadded::decode_vec(text).map_err(|_| Fault::NotBase64)?;
-    Ok(Secret::new(bytes))
 }

@@ -5,12 +5,10 @@ use crate::failure::{Explain, Failure, Failures, nearest};
 use crate::format::reference::{Reference, parse_exact};
 use crate::provider::{self, Answer, Context, Lookup, Network, Row, Store, Wanted};
 use crate::report::Report;
-use crate::resolve::ask::Load;
-use crate::resolve::plan::Plan;
+use crate::resolve::direct::{FileSettings, of_key};
 use crate::resolve::{View, manner};
 use crate::secret::Secret;
 use crate::settings::Settings;
-use crate::source::Kind;
 use crate::source::document::Document;
 
 /// A place that is to be written to.
@@ -67,8 +65,14 @@ impl Target {
     pub fn parse(text: &str) -> Result<Target, Failure> {
         let scheme = text.split(':').next().unwrap_or_default().to_owned();
         let stranger = || Failure::from(Fault::NoReference(scheme.clone()));
-        let mut reference = parse_exact(text).ok_or_else(stranger)??;
-        let row = provider::row(&reference.scheme).ok_or_else(stranger)?;
+        let reference = parse_exact(text).ok_or_else(stranger)??;
+        provider::row(&reference.scheme).ok_or_else(stranger)?;
+        Target::of(reference)
+    }
+
+    fn of(mut reference: Reference) -> Result<Target, Failure> {
+        let scheme = reference.scheme.clone();
+        let row = provider::row(&scheme).ok_or(Fault::NoReference(scheme))?;
         if row.write.is_none() {
             return Err(Fault::ReadOnly(row.title).into());
         }
@@ -142,32 +146,23 @@ impl<'a> Desk<'a> {
         report: &'a Report,
     ) -> Result<Desk<'a>, Failures> {
         let network = Network::default();
-        let deadline = Deadline::after(settings.timeout);
-        let load = Load {
-            deadline,
-            report,
-            strict: settings.strict,
-            network: &network,
-        };
-        let Document { choice, entries } = document;
-        let mut wrong = Failures::default();
-        let mut file = Vec::new();
-        if matches!(choice.kind, Kind::Vault | Kind::Sealed) {
-            let plan = Plan::of(entries, &choice, settings, &[], &mut wrong);
-            (file, _) = plan.settle_settings(settings, load, &mut wrong);
-        }
-        wrong.or(())?;
+        let FileSettings(file) = FileSettings::of(document, settings, &network, report)?;
         let settings: &'a Settings = settings;
         Ok(Desk {
             view: View {
                 inherited: &settings.inherited,
                 file,
             },
-            network,
-            deadline,
+            network: Network::default(),
+            deadline: Deadline::after(settings.timeout),
             strict: settings.strict,
             report,
         })
+    }
+
+    /// The place that a bare key means, in the store that the settings choose.
+    pub fn place(&self, key: &str) -> Result<Target, Failure> {
+        Target::of(of_key(key, &self.view)?)
     }
 
     /// Begins to measure the time anew: a person was asked, and has taken it.

@@ -2,11 +2,12 @@
 //! single value; every reason why a start would fail.
 
 use crate::audit::{self, Outcome, Record};
-use crate::environment::Line;
+use crate::environment::{Decision, Line};
 use crate::failure::{Exit, Failures};
 use crate::format::json::quote;
 use crate::process::{self, Program};
 use crate::report::Report;
+use crate::run::table::{Look, cell, colours, table};
 use crate::run::{Ended, load};
 use crate::settings::Settings;
 
@@ -37,7 +38,7 @@ pub(super) fn check(settings: &mut Settings, record: &mut Record, report: &Repor
     let text = if settings.json {
         as_json(&findings)
     } else {
-        as_table(&findings)
+        as_table(&findings, colours(settings))
     };
     report.product(text.as_bytes())?;
     if findings.failures.0.is_empty() {
@@ -68,7 +69,7 @@ fn walk(
     Ok(())
 }
 
-fn as_table(findings: &Findings) -> String {
+fn as_table(findings: &Findings, colours: bool) -> String {
     let mut text = String::new();
     if let Some((_, reason)) = &findings.source {
         text.push_str(&format!("source: {reason}\n"));
@@ -80,39 +81,26 @@ fn as_table(findings: &Findings) -> String {
         return text;
     }
     let file = findings.source.as_ref().map_or("", |(file, _)| file);
-    let mut rows =
-        vec![["VARIABLE", "SOURCE", "PROVIDER", "VERSION", "DECISION"].map(str::to_owned)];
-    for line in &findings.lines {
-        let dash = |text: &str| {
-            if text.is_empty() {
-                "-".to_owned()
-            } else {
-                text.to_owned()
-            }
-        };
-        rows.push([
-            line.name.clone(),
-            line.place.shown(file),
-            dash(line.provider),
-            dash(line.version().unwrap_or("")),
-            line.decision.words().to_owned(),
-        ]);
-    }
-    let mut widths = [0; 5];
-    for row in &rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
-        }
-    }
-    for row in &rows {
-        let cells: Vec<String> = row
-            .iter()
-            .zip(widths)
-            .map(|(cell, width)| format!("{cell:<width$}"))
-            .collect();
-        text.push_str(cells.join("  ").trim_end());
-        text.push('\n');
-    }
+    let rows: Vec<Vec<String>> = findings
+        .lines
+        .iter()
+        .map(|line| {
+            vec![
+                cell(&line.name),
+                cell(&line.place.shown(file)),
+                cell(line.provider),
+                cell(line.version().unwrap_or("")),
+                line.decision.words().to_owned(),
+            ]
+        })
+        .collect();
+    let look = |n: usize| match findings.lines.get(n).map(|line| line.decision) {
+        Some(Decision::Kept | Decision::Missing) => Look::Odd,
+        Some(Decision::Removed | Decision::Same) => Look::Dim,
+        _ => Look::Good,
+    };
+    let head = ["VARIABLE", "SOURCE", "PROVIDER", "VERSION", "DECISION"];
+    text.push_str(&table(&head, &rows, colours, look));
     text
 }
 

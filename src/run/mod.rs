@@ -4,13 +4,25 @@ mod check;
 
 mod edit;
 
+mod explain;
+
+mod export;
+
 mod files;
 
+mod get;
+
 mod init;
+
+mod lint;
+
+mod list;
 
 mod push;
 
 mod set;
+
+mod table;
 
 use std::ffi::OsString;
 
@@ -59,6 +71,17 @@ fn obey(invocation: Invocation, inherited: Inherited, plain: Report) -> Ended {
             plain.product(concat!("envshim ", env!("CARGO_PKG_VERSION"), "\n").as_bytes())?;
             return Ok(None);
         }
+        Command::Completions => {
+            let shell = invocation.words.first().map(|word| word.to_string_lossy());
+            let shell = shell.as_deref().unwrap_or_default();
+            let text = cli::completions(shell).ok_or_else(|| NoShell(shell.to_owned()))?;
+            plain.product(text.as_bytes())?;
+            return Ok(None);
+        }
+        Command::Man => {
+            plain.product(cli::man().as_bytes())?;
+            return Ok(None);
+        }
         _ => {}
     }
     let (mut settings, understood) = Settings::settle(invocation, inherited);
@@ -80,16 +103,25 @@ fn obey(invocation: Invocation, inherited: Inherited, plain: Report) -> Ended {
             Command::Edit => edit::edit(&settings, &report),
             Command::Rekey => edit::rekey(&settings, &report),
             Command::Init => init::init(&settings, &report),
-            Command::Run | Command::Help | Command::Version => {
-                Err(start(&mut settings, &mut record, &report))
-            }
+            Command::Get => get::get(&mut settings, &mut record, &report),
+            Command::Has => get::has(&mut settings, &mut record, &report),
+            Command::Ls => list::list(&mut settings, &mut record, &report),
+            Command::Export => export::export(&mut settings, &mut record, &report),
+            Command::Explain => explain::explain(&mut settings, &mut record, &report),
+            Command::Lint => lint::lint(&settings, &report),
+            Command::Run
+            | Command::Help
+            | Command::Version
+            | Command::Completions
+            | Command::Man => Err(start(&mut settings, &mut record, &report)),
         }
     });
     match ended {
         Err(mut failures) => {
-            if matches!(
+            // The others load nothing.
+            if !matches!(
                 settings.command,
-                Command::Run | Command::Check | Command::Dump
+                Command::Seal | Command::Open | Command::Keygen | Command::Lint
             ) {
                 let told = audit::write(&settings, &record, Outcome::Failed(&failures));
                 failures.0.extend(told.err());
@@ -165,12 +197,35 @@ fn load(
     record: &mut Record,
     report: &Report,
 ) -> Result<Resolved, Failures> {
+    Ok(load_only(&[], settings, record, report)?.0)
+}
+
+/// The same of these variables alone, and the names of all others; of all of them where none is
+/// named.
+fn load_only(
+    names: &[String],
+    settings: &mut Settings,
+    record: &mut Record,
+    report: &Report,
+) -> Result<(Resolved, Vec<String>), Failures> {
     let choice = source::choose(settings, resolve::names_a_store(settings), report)?;
     report.debug(|| choice.reason.clone());
     if settings.audit.is_some() {
         record.source = Some((choice.file.clone(), choice.reason.clone()));
     }
-    let document = document::read(choice, &provider::schemes(), report)?;
+    let mut document = document::read(choice, &provider::schemes(), report)?;
+    let mut others = Vec::new();
+    if !names.is_empty() {
+        let all = document.entries.iter().map(|entry| entry.name.as_str());
+        others.extend(
+            all.filter(|name| !resolve::is_setting(name))
+                .map(str::to_owned),
+        );
+        document.keep_only(names, resolve::is_setting);
+        // Who loses is told as well.
+        document.imports =
+            settings.command == Command::Explain || !names.iter().all(|name| document.sets(name));
+    }
     let network = Network::default();
     let resolved = resolve::resolve(document, settings, &network, report);
     record.stores = network.asked();
@@ -185,7 +240,55 @@ fn load(
             false => report.info(&line),
         }
     }
-    resolved
+    let mut resolved = resolved?;
+    if !names.is_empty() {
+        // What the named ones are made of, and the rest of an import.
+        let wanted = |name: &String| names.contains(name);
+        resolved.loaded.retain(|variable| wanted(&variable.name));
+        resolved.aside.retain(|aside| wanted(&aside.name));
+    }
+    Ok((resolved, others))
+}
+
+/// The words of a command, as text.
+fn texts(settings: &Settings) -> Result<Vec<String>, Failures> {
+    let text = |word: &OsString| word.to_str().map(str::to_owned);
+    let texts: Option<Vec<String>> = settings.words.iter().map(text).collect();
+    texts.ok_or_else(|| NotText.into())
+}
+
+/// Names and references are text.
+struct NotText;
+
+impl Explain for NotText {
+    fn what(&self) -> String {
+        "a word is not UTF-8".to_owned()
+    }
+    fn hint(&self) -> Option<String> {
+        Some("names and references are text".to_owned())
+    }
+}
+
+/// There is no such variable; this one comes near.
+struct NoVariable {
+    name: String,
+    file: String,
+    near: Option<String>,
+}
+
+impl Explain for NoVariable {
+    fn what(&self) -> String {
+        format!("{}: {} gives no such variable", self.name, self.file)
+    }
+    fn hint(&self) -> Option<String> {
+        Some(match &self.near {
+            Some(near) => format!("did you mean {near}?"),
+            None => "envshim check shows them all".to_owned(),
+        })
+    }
+    fn exit(&self) -> Exit {
+        Exit::No
+    }
 }
 
 fn write_dump(settings: &mut Settings, record: &mut Record, report: &Report) -> Ended {
@@ -243,6 +346,18 @@ impl Explain for NothingToDump {
     }
 }
 
+/// Completions were asked for a shell that has none.
+struct NoShell(String);
+
+impl Explain for NoShell {
+    fn what(&self) -> String {
+        format!("there are no completions for `{}`", self.0)
+    }
+    fn hint(&self) -> Option<String> {
+        Some("write: envshim completions bash, zsh or fish".to_owned())
+    }
+}
+
 /// Help was asked for something that is not there.
 struct NoTopic(String);
 
@@ -253,7 +368,7 @@ impl Explain for NoTopic {
     fn hint(&self) -> Option<String> {
         let names: Vec<&str> = cli::COMMANDS.iter().map(|row| row.name).collect();
         Some(format!(
-            "there is help for options, references, {}",
+            "there is help for commands, options, references, {}",
             names.join(", ")
         ))
     }

@@ -1,9 +1,11 @@
 //! `set`: one value into a store, or into a line of the source.
 
+mod fault;
+
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
-use crate::failure::{Explain, Failure, Failures};
+use crate::failure::{Failure, Failures};
 use crate::files::{self, Accept};
 use crate::prompt;
 use crate::provider::{self, Change, Found, Seen, Trouble, Value};
@@ -16,91 +18,10 @@ use crate::source::amend::{Amended, Standing, amend};
 use crate::source::lines::{Lines, lines};
 use crate::source::{self, document};
 
+use fault::Fault;
+
 /// No store takes more.
 const MOST: usize = 16 << 20;
-
-/// Why a value is not set.
-pub(super) enum Fault {
-    ValueInKey,
-    NoKey,
-    NotText,
-    NoValue,
-    EmptyInput,
-    EmptyAnswer,
-    LongAnswer,
-    NoFile(PathBuf),
-    TooLarge,
-    NoSource(PathBuf),
-    ForStores(&'static str),
-    Version { want: String, have: Option<String> },
-    Declined,
-    IsReference(String),
-    Changed,
-}
-
-impl Explain for Fault {
-    fn what(&self) -> String {
-        match self {
-            Fault::ValueInKey => {
-                "a value stands on the command line, or the key has a `=` in it".to_owned()
-            }
-            Fault::NoKey => "the key is neither the name of a variable nor a reference".to_owned(),
-            Fault::NotText => "the key is not text".to_owned(),
-            Fault::NoValue => "there is no value, and no terminal to ask on".to_owned(),
-            Fault::EmptyInput => "stdin gives no value".to_owned(),
-            Fault::EmptyAnswer => "the value is empty".to_owned(),
-            Fault::LongAnswer => "the value is longer than a line of a terminal can be".to_owned(),
-            Fault::NoFile(path) => format!("{}: there is no such file", path.display()),
-            Fault::TooLarge => format!("the value is larger than {} MiB", MOST >> 20),
-            Fault::NoSource(path) => format!(
-                "{}: there is no such file, and no .vault either",
-                path.display()
-            ),
-            Fault::ForStores(option) => {
-                format!("--{option} is for secrets in a store; a line of a file has none")
-            }
-            Fault::Version {
-                want,
-                have: Some(have),
-            } => format!(
-                "version {want} was expected, and version {have} is there; nothing is written"
-            ),
-            Fault::Version { want, have: None } => {
-                format!("version {want} was expected, and there is nothing; nothing is written")
-            }
-            Fault::Declined => "nothing is written".to_owned(),
-            Fault::IsReference(scheme) => {
-                format!("is a reference ({scheme}:...), and the secret lies elsewhere")
-            }
-            Fault::Changed => {
-                "somebody else has changed it meanwhile; nothing is written".to_owned()
-            }
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        Some(match self {
-            Fault::ValueInKey => "every user of a machine can see its command lines: printf %s ... | envshim set KEY, or envshim set KEY and type it; in a name, write %3D for `=`".to_owned(),
-            Fault::NoKey => format!(
-                "envshim set DB_PASSWORD sets a line of .vault or .vault.enc, envshim set {}:... a secret in a store",
-                provider::writable().first().unwrap_or(&"vault")
-            ),
-            Fault::NotText => "write it in UTF-8".to_owned(),
-            Fault::NoValue => "give it on stdin, or with --from-file FILE".to_owned(),
-            Fault::EmptyInput => "did the program in front of it fail? --from-file /dev/null sets an empty value".to_owned(),
-            Fault::EmptyAnswer => "--from-file /dev/null sets an empty value".to_owned(),
-            Fault::LongAnswer => "give it on stdin, or with --from-file FILE".to_owned(),
-            Fault::NoFile(_) => "name the file that holds the value".to_owned(),
-            Fault::TooLarge => "is it the right file?".to_owned(),
-            Fault::NoSource(_) => "make one: envshim init; or name its folder with --dir".to_owned(),
-            Fault::ForStores(option) => format!("leave --{option} out"),
-            Fault::Version { .. } => "look at what is there now, and name its version".to_owned(),
-            Fault::Declined => "--yes asks no questions".to_owned(),
-            Fault::IsReference(_) => "set the secret itself: envshim set and the reference; --yes replaces the reference by the value".to_owned(),
-            Fault::Changed => "look at what is there now, and set it again".to_owned(),
-        })
-    }
-}
 
 /// Puts one value.
 pub(super) fn set(settings: &mut Settings, report: &Report) -> Ended {
@@ -110,7 +31,13 @@ pub(super) fn set(settings: &mut Settings, report: &Report) -> Ended {
     if place.contains('=') {
         return Err(Fault::ValueInKey.into());
     }
-    if is_name(&key) {
+    // A name is a line of the source where there is one, and else a key like others.
+    let line = if is_name(&key) {
+        Some(entry_file(settings))
+    } else {
+        None
+    };
+    if let Some(Ok(path)) = &line {
         for (option, given) in [
             ("meta", !settings.meta.is_empty()),
             ("if-version", settings.if_version.is_some()),
@@ -119,21 +46,42 @@ pub(super) fn set(settings: &mut Settings, report: &Report) -> Ended {
                 return Err(Fault::ForStores(option).into());
             }
         }
-        let path = entry_file(settings)?;
-        let value = value(&key, settings, report)?;
-        return entry(&path, &key, &value, settings, report);
+        let value = value(&key, &Wish::of(settings), report)?;
+        return entry(path, &key, &value, settings, report);
     }
-    if !key.contains(':') {
-        return Err(Fault::NoKey.into());
+    let known = match key.contains(':') {
+        true => Some(Target::parse(&key).map_err(|failure| failure.at(place))?),
+        false => None,
+    };
+    let wish = Wish::of(settings);
+    let desk = desk(settings, report)?;
+    let target = match (known, line) {
+        (Some(target), _) => Ok(target),
+        (None, Some(Err(nowhere))) => desk.place(&key).map_err(|_| nowhere),
+        (None, _) => desk.place(&key).map_err(|failure| failure.at(place)),
+    };
+    secret(target?, wish, desk, report)
+}
+
+/// What the options ask for.
+struct Wish {
+    from_file: Option<PathBuf>,
+    trim: bool,
+    metadata: Vec<(String, String)>,
+    yes: bool,
+    expected: Option<String>,
+}
+
+impl Wish {
+    fn of(settings: &mut Settings) -> Wish {
+        Wish {
+            from_file: settings.from_file.take(),
+            trim: settings.trim,
+            metadata: std::mem::take(&mut settings.meta),
+            yes: settings.yes,
+            expected: settings.if_version.take(),
+        }
     }
-    let target = Target::parse(&key).map_err(|failure| failure.at(place))?;
-    if !settings.meta.is_empty() {
-        target
-            .keeps_metadata()
-            .map_err(|failure| failure.at(&target.shown))?;
-    }
-    let value = value(&target.shown, settings, report)?;
-    secret(target, value, settings, report)
 }
 
 /// The name of a variable.
@@ -146,8 +94,8 @@ pub(super) fn is_name(text: &str) -> bool {
 }
 
 /// The value: from the named file, from stdin, or from a person.
-fn value(shown: &str, settings: &Settings, report: &Report) -> Result<Secret, Failure> {
-    let secret = if let Some(path) = &settings.from_file {
+fn value(shown: &str, wish: &Wish, report: &Report) -> Result<Secret, Failure> {
+    let secret = if let Some(path) = &wish.from_file {
         from_file(path)?
     } else if std::io::stdin().is_terminal() {
         let asked = prompt::ask_twice(&format!("value for {shown}: "), "the same again: ");
@@ -172,12 +120,12 @@ fn value(shown: &str, settings: &Settings, report: &Report) -> Result<Secret, Fa
     let Some(line) = bytes.strip_suffix(b"\n") else {
         return Ok(secret);
     };
-    if settings.trim {
+    if wish.trim {
         return Ok(Secret::new(
             line.strip_suffix(b"\r").unwrap_or(line).to_vec(),
         ));
     }
-    if settings.from_file.is_none() && !line.contains(&b'\n') {
+    if wish.from_file.is_none() && !line.contains(&b'\n') {
         report.warn(
             &format!("{shown}: the value ends with a line end, which is a part of it"),
             Some("--trim drops it; printf %s prints none"),
@@ -210,8 +158,7 @@ pub(super) fn desk<'a>(
     settings: &'a mut Settings,
     report: &'a Report,
 ) -> Result<Desk<'a>, Failures> {
-    settings.optional = true;
-    settings.reload = true;
+    (settings.optional, settings.reload, settings.past_dumps) = (true, true, true);
     let choice = source::choose(settings, false, report)?;
     let document = document::peruse(choice, &provider::schemes(), report)?;
     Desk::open(document, settings, report)
@@ -241,12 +188,19 @@ pub(super) fn version(version: Option<&String>) -> String {
     version.map_or(String::new(), |version| format!(": version {version}"))
 }
 
-fn secret(target: Target, value: Secret, settings: &mut Settings, report: &Report) -> Ended {
-    let value = target.coded(value);
-    let metadata = std::mem::take(&mut settings.meta);
-    let (yes, expected) = (settings.yes, settings.if_version.take());
+fn secret(target: Target, wish: Wish, mut desk: Desk<'_>, report: &Report) -> Ended {
     let at = |failure: Failure| failure.at(&target.shown);
-    let mut desk = desk(settings, report)?;
+    if !wish.metadata.is_empty() {
+        target.keeps_metadata().map_err(at)?;
+    }
+    let value = target.coded(value(&target.shown, &wish, report)?);
+    desk.rested();
+    let Wish {
+        metadata,
+        yes,
+        expected,
+        ..
+    } = wish;
     let mut store = desk.store(&target).map_err(at)?;
     let answer = look(&mut *store, &[&target]).pop();
     let found = match answer.map(present) {

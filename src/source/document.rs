@@ -36,6 +36,33 @@ pub struct Document {
     pub choice: Choice,
     /// In the order of the file; a later one of the same name replaces an earlier one.
     pub entries: Vec<Entry>,
+    /// Imports are wanted too.
+    pub imports: bool,
+}
+
+impl Document {
+    /// Is there an entry of this name that has a value?
+    pub fn sets(&self, name: &str) -> bool {
+        let mut entries = self.entries.iter();
+        entries.any(|entry| entry.name == name && !matches!(entry.value, Ok(None)))
+    }
+
+    /// Drops the entries that these names can do without; those that `stays` names stay.
+    pub fn keep_only(&mut self, names: &[String], stays: impl Fn(&str) -> bool) {
+        let mut needed: Vec<String> = names.to_vec();
+        let mut kept: Vec<Entry> = Vec::new();
+        // A name is looked up in the entries above.
+        for entry in std::mem::take(&mut self.entries).into_iter().rev() {
+            if stays(&entry.name) || needed.contains(&entry.name) {
+                if let Ok(Some(template)) = &entry.value {
+                    needed.extend(template.variables().map(str::to_owned));
+                }
+                kept.push(entry);
+            }
+        }
+        kept.reverse();
+        self.entries = kept;
+    }
 }
 
 /// The document has no line that does anything.
@@ -75,6 +102,7 @@ pub fn peruse(
         return Ok(Document {
             choice,
             entries: Vec::new(),
+            imports: true,
         });
     };
     let text = bytes.expose();
@@ -118,7 +146,11 @@ pub fn peruse(
             as_file: binding.as_file,
         });
     }
-    Ok(Document { choice, entries })
+    Ok(Document {
+        choice,
+        entries,
+        imports: true,
+    })
 }
 
 /// The lines of a file, as they stand there.

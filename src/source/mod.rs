@@ -162,11 +162,7 @@ pub fn choose(
         Some(dir) => vec![dir.clone()],
         None => vec![PathBuf::from("."), PathBuf::from(FOLDER)],
     };
-    // A dump holds what a load gave, not where it came from.
-    let refreshes = matches!(
-        settings.command,
-        Command::Dump | Command::Set | Command::Push
-    );
+    let refreshes = settings.past_dumps || settings.command == Command::Dump;
     let home = || folders.first().cloned().unwrap_or_default();
     if !settings.reload && !refreshes && settings.inherited.value(MARKER) == Some(b"1") {
         return Ok(Choice::without_file(
@@ -252,6 +248,17 @@ impl Choice {
             file: "environment".to_owned(),
             reason: reason.to_owned(),
             bytes: None,
+        }
+    }
+
+    /// The same again, for who reads it twice.
+    pub fn duplicate(&self) -> Choice {
+        Choice {
+            kind: self.kind,
+            folder: self.folder.clone(),
+            file: self.file.clone(),
+            reason: self.reason.clone(),
+            bytes: self.bytes.as_ref().map(Secret::duplicate),
         }
     }
 

@@ -130,6 +130,21 @@ fn effect(option: &Opt) -> Option<Effect> {
             set_mode(&shim.folder.join(".vault"), 0o644);
             set(shim, "1", |it| it.code == Some(125))
         }
+        "default" => found(
+            Shim::new().env("SECRET_MANAGER_PATH", "."),
+            "d",
+            &["get", "file:none"],
+            |it| it.out == "d",
+        ),
+        "format" => found(vault("A=1"), "sh", &["export"], |it| {
+            it.out == "export A='1'\n"
+        }),
+        "k8s-name" => found(
+            vault("A=1").env("ENVSHIM_FORMAT", "k8s"),
+            "web",
+            &["export"],
+            |it| it.out.contains("name: \"web\""),
+        ),
         "json" => found(vault("A=1"), "1", &["check"], |it| it.out.starts_with('{')),
         "fresh" => found(sealed(), "1", &["seal"], |it| it.code == Some(0)),
         "remove-plain" => {
@@ -523,7 +538,12 @@ fn help_fits_a_terminal() {
     let first = page("--help");
     assert!(first.lines().count() <= 24, "{first}");
     assert_eq!(first, page("help"));
-    let mut pages = vec![first, page("help options"), page("help references")];
+    let mut pages = vec![
+        first,
+        page("help options"),
+        page("help references"),
+        page("help commands"),
+    ];
     pages.extend(
         COMMANDS
             .iter()

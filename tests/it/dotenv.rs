@@ -269,3 +269,99 @@ fn is_utf16(file: &[u8]) -> bool {
         || file.starts_with(b"\xfe\xff")
         || (file.len() > 1 && file[..2].contains(&0))
 }
+
+/// A line as people write them, of which some mean something else to `sh` and to docker.
+fn line(random: &mut Random, n: usize) -> String {
+    const PIECES: &[&str] = &[
+        "a", "b", "word", "7", " ", "$", "$A", "${A}", "${A:-x}", "\\", "\\n", "\\\\", "\\\"",
+        "\\'", "`id`", "#", " #c", "~", "é", "*", "(", ";", "&", "\u{a0}", "!", "{a,b}", "=", ":",
+        "%", "'", "\"", "/", "<", "|", "\t", "[a]", "^", "?",
+    ];
+    let plain = random.one_in(2);
+    let count = random.below(6);
+    let of = if plain { &PIECES[..4] } else { PIECES };
+    let value: String = (0..count).map(|_| random.of(of)).collect();
+    let quote = random.of(&["", "'", "\""]);
+    let export = if random.one_in(5) { "export " } else { "" };
+    let equals = random.of(&["=", "=", "=", "=", "=", "= ", " ="]);
+    let end = random.of(&["", "", "", " # c", "#c", " ", "\r"]);
+    format!("{export}V{n}{equals}{quote}{value}{quote}{end}\n")
+}
+
+/// What `docker run --env-file` takes from a file, by the rules in its documentation.
+fn docker_reads(text: &str) -> BTreeMap<String, Vec<u8>> {
+    let mut values = BTreeMap::new();
+    for line in text.split('\n') {
+        let line = line.strip_suffix('\r').unwrap_or(line).trim_start();
+        if let Some((name, value)) = line.split_once('=')
+            && !line.starts_with('#')
+            && !name.contains([' ', '\t'])
+        {
+            values.insert(name.to_owned(), value.as_bytes().to_vec());
+        }
+    }
+    values
+}
+
+#[test]
+fn what_lint_says_nothing_of_others_read_as_we_do() {
+    use envshim::format::dotenv::{Reader, others};
+
+    let folder = house::Folder::new();
+    let mut random = Random(0x11f7);
+    let mut clean: Vec<(usize, String)> = Vec::new();
+    let mut docker = 0;
+    for n in 0..4000 {
+        let lines = 1 + random.below(3);
+        let text: String = (0..lines).map(|n| line(&mut random, n)).collect();
+        let Ok(odd) = others(text.as_bytes(), |_| true) else {
+            continue;
+        };
+        let Ok(bindings) = read(text.as_bytes()) else {
+            unreachable!()
+        };
+        if !odd.iter().any(|odd| odd.reader == Reader::Docker) {
+            docker += 1;
+            let theirs = docker_reads(&text);
+            assert_eq!(theirs.len(), bindings.len(), "{text:?}");
+            for binding in &bindings {
+                let value = binding.value.as_ref().map(|value| value.expose().to_vec());
+                assert_eq!(theirs.get(&binding.name), value.as_ref(), "{text:?}");
+            }
+        }
+        if !odd.iter().any(|odd| odd.reader == Reader::Sh) {
+            folder.write(&format!("f{n}"), &text);
+            clean.push((n, text));
+        }
+    }
+    assert!(
+        clean.len() > 500 && docker > 100,
+        "{} {docker}",
+        clean.len()
+    );
+    for shell in ["dash", "bash"] {
+        let script = "for f in f*; do (set -a; A=1; . \"./$f\"; env -0 > \"$f.out\") || exit; done";
+        let mut command = Command::new(shell);
+        command.args(["-c", script]).current_dir(folder.path());
+        let output = command.env_clear().env("PATH", "/usr/bin:/bin").output();
+        let output = output.expect("a shell");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && said.is_empty(), "{said}");
+        for (n, text) in &clean {
+            let found = folder.read(&format!("f{n}.out"));
+            let strings: Vec<&[u8]> = found.split(|byte| *byte == 0).collect();
+            for binding in read(text.as_bytes()).ok().into_iter().flatten() {
+                let Some(value) = binding.value else { continue };
+                // A is 1 to all of them.
+                let text_of = String::from_utf8_lossy(value.expose()).into_owned();
+                let value = text_of.replace("${A}", "1").replace("${A:-x}", "1");
+                let string = format!("{}={value}", binding.name);
+                assert!(
+                    strings.contains(&string.as_bytes()),
+                    "{shell} {text:?} {string:?}"
+                );
+            }
+            std::fs::remove_file(folder.join(&format!("f{n}.out"))).expect("removed");
+        }
+    }
+}

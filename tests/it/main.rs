@@ -19,6 +19,8 @@ mod bad_input;
 
 mod command_line;
 
+mod commands;
+
 mod django;
 
 mod docker;

@@ -455,7 +455,8 @@ fn check_tells_all_and_shows_nothing() {
          ENVSHIM_KEY  environment  -         -        kept from the program\n\
          A            .vault:1     text      -        set\n\
          B            .vault:2     file      -        already set, OTHER value stays\n\
-         C            .vault:3     env       -        set\n"
+         C            .vault:3     env       -        set\n\
+         D            .vault:4     file      -        not set: optional, and missing\n"
     );
     let answer = shim()
         .args("check --json -- env")
@@ -468,7 +469,7 @@ fn check_tells_all_and_shows_nothing() {
         json.get("variables")
             .and_then(|list| list.list())
             .map(<[_]>::len),
-        Some(4)
+        Some(5)
     );
     assert_eq!(
         json.get("program").and_then(|path| path.as_str()),

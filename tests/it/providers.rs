@@ -116,6 +116,10 @@ impl Store for Variables {
         None
     }
 
+    fn folder(&self) -> Option<String> {
+        None
+    }
+
     fn missing(&self) -> Option<&'static str> {
         Some("{}: `none` is not set in the environment\n")
     }
@@ -200,6 +204,10 @@ impl Store for Programs {
 
     fn hanging(&self) -> Option<(Shim, String)> {
         Some((Shim::new(), "exec:sleep 60".to_owned()))
+    }
+
+    fn folder(&self) -> Option<String> {
+        None
     }
 
     fn missing(&self) -> Option<&'static str> {

@@ -23,6 +23,8 @@ pub struct Binding {
     pub as_file: bool,
     /// The bytes of the value in the text, quotes and all; empty, behind the name, where there is none.
     pub span: Range<usize>,
+    /// Where it stands in the text, from `export` or the name to its comment.
+    pub(super) raw: Range<usize>,
 }
 
 /// The byte order mark, which some editors put in front.
@@ -112,6 +114,8 @@ pub(super) struct Reader<'a> {
     pub(super) line_start: usize,
     literal: bool,
     bindings: Vec<Binding>,
+    /// Where the statement begins that is being read.
+    statement: usize,
 }
 
 impl<'a> Reader<'a> {
@@ -123,6 +127,7 @@ impl<'a> Reader<'a> {
             line_start: start,
             literal,
             bindings: Vec::new(),
+            statement: start,
         }
     }
 
@@ -136,6 +141,7 @@ impl<'a> Reader<'a> {
                 return;
             }
             let known = self.bindings.len();
+            self.statement = self.at;
             match self.statement() {
                 Ok(()) => adrift &= self.bindings[known..].iter().all(|b| b.value.is_none()),
                 Err(fault) => {
@@ -226,6 +232,7 @@ impl<'a> Reader<'a> {
             column,
             as_file: false,
             span,
+            raw: self.statement..self.at,
         });
     }
 

@@ -215,7 +215,7 @@ fn compose_takes(c: char) -> bool {
 
 /// A name of POSIX shells, and none that dash or bash keep for themselves: they refuse to set it,
 /// end over it, or give it another value.
-fn sh_takes(name: &str) -> bool {
+pub(in crate::format) fn sh_takes(name: &str) -> bool {
     const KEPT: [&str; 20] = [
         "_",
         "BASHOPTS",

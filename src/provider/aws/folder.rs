@@ -1,13 +1,13 @@
 //! Listings of Secrets Manager: every secret below a path, and names that are near to a missing one.
 
 use crate::credential::aws::Service;
-use crate::format::json::quote;
-use crate::provider::{Answer, Found, Item, Trouble, Value};
+use crate::format::json::{Json, quote};
+use crate::provider::{About, Answer, Found, Item, Listed, Trouble, Value};
 
 use super::fault::{Fault, Place};
 use super::plan::{Got, Target, Targets, last, variables};
 use super::secrets::{Manager, TOGETHER, got};
-use super::service::{Refusal, list, member, next_page, text};
+use super::service::{Refusal, list, member, next_page, text, time};
 
 const SERVICE: Service = Service::SecretsManager;
 
@@ -44,6 +44,40 @@ impl Manager<'_> {
             return Ok(names);
         }
         Err(Refusal::All(Fault::Endless.into()))
+    }
+
+    /// The same with all pages, and what is known without their values.
+    pub(super) fn listing(&self, begin: &str, region: &str) -> Result<Vec<Listed>, Trouble> {
+        let mut listed = Vec::new();
+        let mut token = None;
+        for _ in 0..PAGES {
+            let body = match begin {
+                "" => format!(
+                    "{{\"MaxResults\":100{}}}",
+                    member("NextToken", token.as_deref())
+                ),
+                _ => page_of(begin, 100, token.as_deref()),
+            };
+            let request = self.0.request(SERVICE, region, "ListSecrets", body);
+            let json = self.0.one(&request.map_err(Trouble::Failed)?);
+            let json = json.map_err(|refusal| refusal.of(Place::new(SERVICE, begin, region)))?;
+            for secret in list(&json, "SecretList") {
+                let Some(name) = text(secret, "Name").strip_prefix(begin) else {
+                    continue;
+                };
+                listed.push(Listed {
+                    name: name.to_owned(),
+                    version: current(secret),
+                    changed: time(secret, "LastChangedDate")
+                        .or_else(|| time(secret, "CreatedDate")),
+                });
+            }
+            token = next_page(&json);
+            if token.is_none() {
+                return Ok(listed);
+            }
+        }
+        Err(Trouble::Failed(Fault::Endless.into()))
     }
 
     /// Every secret whose name begins so. One that cannot be read fails the whole: a program is not
@@ -100,6 +134,19 @@ impl Manager<'_> {
     }
 }
 
+/// The version that everybody gets who asks for none.
+fn current(secret: &Json) -> Option<String> {
+    let Json::Object(versions) = secret.get("SecretVersionsToStages")? else {
+        return None;
+    };
+    let is = |stages: &Json| {
+        let mut stages = stages.list().unwrap_or_default().iter();
+        stages.any(|stage| stage.as_str() == Some("AWSCURRENT"))
+    };
+    let found = versions.iter().find(|(_, stages)| is(stages));
+    found.map(|(version, _)| version.clone())
+}
+
 /// A page of a listing by the beginning of names.
 fn page_of(begin: &str, most: usize, token: Option<&str>) -> String {
     let token = member("NextToken", token);
@@ -141,5 +188,6 @@ fn items(all: Vec<Got>, begin: &str) -> Answer {
     Ok(Found {
         value: Value::Folder(items),
         version: None,
+        about: About::default(),
     })
 }

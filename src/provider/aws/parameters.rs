@@ -6,11 +6,13 @@
 use crate::credential::aws::Service;
 use crate::format::json::{Json, quote};
 use crate::http::Request;
-use crate::provider::{Answer, Found, Item, Provider, Trouble, Value, Wanted};
+use crate::provider::{
+    About, Answer, Found, Item, Listed, Provider, Trouble, Value, Wanted, fields_of,
+};
 
 use super::fault::{Fault, Place};
-use super::plan::{Got, Outcome, Outcomes, Target, Targets, answers, suggest};
-use super::service::{Asked, Refusal, list, member, next_page, text, trouble};
+use super::plan::{Got, Outcome, Outcomes, Target, Targets, answers, region, suggest};
+use super::service::{Asked, Refusal, list, member, next_page, text, time, trouble};
 
 const SERVICE: Service = Service::Ssm;
 
@@ -32,6 +34,16 @@ impl Provider for Store<'_> {
             &|targets| self.read(targets),
             &|path, region| self.tree(path, region),
         )
+    }
+
+    fn list(&mut self, wanted: &Wanted<'_>) -> Result<Vec<Listed>, Trouble> {
+        let path = wanted.reference.locator.as_str();
+        if path.ends_with('/') {
+            let region = region(&self.0, wanted)?;
+            self.listing(path, &region)
+        } else {
+            fields_of(self, wanted)
+        }
     }
 }
 
@@ -159,6 +171,40 @@ impl Store<'_> {
         }
     }
 
+    /// The names below a path, without their values.
+    fn listing(&self, path: &str, region: &str) -> Result<Vec<Listed>, Trouble> {
+        let mut listed = Vec::new();
+        let mut token: Option<String> = None;
+        for _ in 0..PAGES {
+            let body = format!(
+                "{{\"ParameterFilters\":[{{\"Key\":\"Name\",\"Option\":\"BeginsWith\",\"Values\":[{}]}}],\"MaxResults\":50{}}}",
+                quote(path),
+                member("NextToken", token.as_deref())
+            );
+            let request = self.0.request(SERVICE, region, "DescribeParameters", body);
+            let json = self.0.one(&request.map_err(Trouble::Failed)?);
+            let json = json.map_err(|refusal| refusal.of(Place::new(SERVICE, path, region)))?;
+            for found in list(&json, "Parameters") {
+                let name = text(found, "Name");
+                // Names without a slash are in no tree; the root lists them with it.
+                let inner = name.strip_prefix(path);
+                if let Some(name) = inner.or((path == "/").then_some(name)) {
+                    let version = found.get("Version").and_then(Json::whole);
+                    listed.push(Listed {
+                        name: name.to_owned(),
+                        version: version.map(|number| number.to_string()),
+                        changed: time(found, "LastModifiedDate"),
+                    });
+                }
+            }
+            token = next_page(&json);
+            if token.is_none() {
+                return Ok(listed);
+            }
+        }
+        Err(Trouble::Failed(Fault::Endless.into()))
+    }
+
     /// All parameters below a path.
     fn tree(&self, path: &str, region: &str) -> Answer {
         let place = Place::new(SERVICE, path, region);
@@ -193,6 +239,7 @@ impl Store<'_> {
                 return Ok(Found {
                     value: Value::Folder(items),
                     version: None,
+                    about: About::default(),
                 });
             }
         }
@@ -234,5 +281,6 @@ fn got(json: &Json) -> Outcome {
         name: text(json, "Name").to_owned(),
         version: version.map(|number| number.to_string()),
         value: value.duplicate(),
+        changed: time(json, "LastModifiedDate"),
     })
 }

@@ -1,8 +1,10 @@
 //! What is asked for, each thing once, and who asked: distinct targets out of references.
 
+use std::time::SystemTime;
+
 use crate::credential::aws::Service;
 use crate::failure::Failure;
-use crate::provider::{Answer, Found, Trouble, Value, Wanted, fields, pick};
+use crate::provider::{About, Answer, Found, Trouble, Value, Wanted, fields, pick};
 use crate::secret::Secret;
 
 use super::fault::{Fault, Place};
@@ -29,11 +31,19 @@ impl Target {
     }
 }
 
+/// The region that a reference means.
+pub(super) fn region(asked: &Asked<'_>, wanted: &Wanted<'_>) -> Result<String, Trouble> {
+    let region = region_of(wanted.reference).map_or_else(|| asked.region(), Ok);
+    region.map(str::to_owned).map_err(Trouble::Failed)
+}
+
 /// What a target holds.
 pub(super) struct Got {
     pub(super) name: String,
     pub(super) version: Option<String>,
     pub(super) value: Secret,
+    /// When this version was made.
+    pub(super) changed: Option<SystemTime>,
 }
 
 /// Where a reference leads.
@@ -163,6 +173,10 @@ fn answer(got: &Got, wanted: &Wanted<'_>) -> Answer {
     Ok(Found {
         value,
         version: got.version.clone(),
+        about: About {
+            changed: got.changed,
+            lent: None,
+        },
     })
 }
 

@@ -9,12 +9,12 @@ use crate::credential::aws::Service;
 use crate::failure::Failure;
 use crate::format::json::{Json, quote};
 use crate::http::Request;
-use crate::provider::{Answer, Provider, Trouble, Wanted};
+use crate::provider::{Answer, Listed, Provider, Trouble, Wanted, fields_of};
 use crate::secret::Secret;
 
 use super::fault::Fault;
-use super::plan::{Got, Outcome, Outcomes, Target, Targets, answers, suggest};
-use super::service::{Asked, Refusal, list, member, next_page, text, trouble};
+use super::plan::{Got, Outcome, Outcomes, Target, Targets, answers, region, suggest};
+use super::service::{Asked, Refusal, list, member, next_page, text, time, trouble};
 
 const SERVICE: Service = Service::SecretsManager;
 
@@ -33,6 +33,16 @@ impl Provider for Manager<'_> {
             &|targets| self.read(targets),
             &|begin, region| self.folder(begin, region),
         )
+    }
+
+    fn list(&mut self, wanted: &Wanted<'_>) -> Result<Vec<Listed>, Trouble> {
+        match wanted.reference.locator.strip_suffix('*') {
+            Some(begin) => {
+                let region = region(&self.0, wanted)?;
+                self.listing(begin, &region)
+            }
+            None => fields_of(self, wanted),
+        }
     }
 }
 
@@ -247,6 +257,7 @@ pub(super) fn got(json: &Json) -> Option<Got> {
         name: text(json, "Name").to_owned(),
         version: Some(text(json, "VersionId").to_owned()),
         value,
+        changed: time(json, "CreatedDate"),
     })
 }
 
@@ -256,6 +267,7 @@ fn got_or_malformed(got: &Option<Got>) -> Outcome {
             name: got.name.clone(),
             version: got.version.clone(),
             value: got.value.duplicate(),
+            changed: got.changed,
         }),
         None => Err(Trouble::Failed(Fault::Malformed.into())),
     }

@@ -167,6 +167,25 @@ pub(super) fn text<'a>(json: &'a Json, name: &str) -> &'a str {
     json.get(name).and_then(Json::as_str).unwrap_or_default()
 }
 
+/// A moment in an answer: seconds since 1970, with or without a fraction.
+pub(super) fn time(json: &Json, name: &str) -> Option<SystemTime> {
+    let Json::Number(digits) = json.get(name)? else {
+        return None;
+    };
+    let seconds = seconds(std::str::from_utf8(digits.expose()).ok()?)?;
+    SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
+}
+
+/// The whole seconds in `1700000000.25`, or in `1.70000000025E9` as some libraries write it.
+fn seconds(text: &str) -> Option<u64> {
+    let (number, power) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+    let power: usize = power.trim_start_matches('+').parse().ok()?;
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    let shifted = fraction.chars().chain(std::iter::repeat('0'));
+    let digits: String = whole.chars().chain(shifted.take(power.min(20))).collect();
+    digits.parse().ok()
+}
+
 /// A list in an answer, empty where there is none.
 pub(super) fn list<'a>(json: &'a Json, name: &str) -> &'a [Json] {
     json.get(name).and_then(Json::list).unwrap_or_default()

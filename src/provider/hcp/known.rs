@@ -3,7 +3,7 @@
 use crate::failure::{Failure, nearest};
 use crate::format::json::{self, Json};
 use crate::format::reference::Reference;
-use crate::provider::{Answer, Found, Item, Trouble, Value, Wanted, fields, pick};
+use crate::provider::{About, Answer, Found, Item, Trouble, Value, Wanted, fields, pick};
 use crate::secret::Secret;
 
 use super::answers::{Opened, Values};
@@ -76,6 +76,7 @@ impl Known {
             return self.folder().map(|items| Found {
                 value: Value::Folder(items),
                 version: None,
+                about: About::default(),
             });
         }
         let (key, field) = (Key::of(wanted.reference), wanted.reference.field.as_deref());
@@ -111,6 +112,7 @@ impl Known {
         Ok(Found {
             value,
             version: opened.version.clone(),
+            about: About::default(),
         })
     }
 

@@ -3,7 +3,7 @@
 use crate::credential::hcp::{self, Doors, Gone, Identity, Sources, Subject};
 use crate::failure::{Explain, Failure};
 use crate::http::{self, Address, AddressFault, Client, Request};
-use crate::provider::{Context, Wanted};
+use crate::provider::{Context, Listed, Wanted};
 use crate::secret::{Secret, SecretBuffer};
 
 use super::URL;
@@ -79,17 +79,7 @@ impl Store {
 
     /// Fetches all that is wanted, each secret once.
     pub(super) fn gather(&self, wanted: &[Wanted<'_>]) -> Result<Known, Fault> {
-        let token = hcp::token(
-            &self.identity,
-            &self.doors,
-            (&self.auth, &self.api, &self.platform),
-        );
-        let token = bearer(&token.map_err(|mut fault| {
-            if let hcp::Fault::Gone(gone) = &mut fault {
-                gone.app.clone_from(&self.app.name);
-            }
-            Fault::NoToken(fault)
-        })?);
+        let token = self.token()?;
         let mut keys: Vec<Key> = Vec::new();
         let named = wanted.iter().filter(|wanted| !is_all(wanted));
         for key in named.map(|wanted| Key::of(wanted.reference)) {
@@ -133,6 +123,36 @@ impl Store {
             known.opened.push((key, opened.map_err(Absent::of)));
         }
         Ok(known)
+    }
+
+    fn token(&self) -> Result<Secret, Fault> {
+        let token = hcp::token(
+            &self.identity,
+            &self.doors,
+            (&self.auth, &self.api, &self.platform),
+        );
+        Ok(bearer(&token.map_err(|mut fault| {
+            if let hcp::Fault::Gone(gone) = &mut fault {
+                gone.app.clone_from(&self.app.name);
+            }
+            Fault::NoToken(fault)
+        })?))
+    }
+
+    /// All names. Dynamic secrets are not opened: that would make new ones.
+    pub(super) fn names(&self) -> Result<Vec<Listed>, Fault> {
+        let (opened, dynamic) = self.all(&self.token()?)?;
+        let opened = opened.into_iter().map(|opened| Listed {
+            name: opened.name,
+            version: opened.version,
+            changed: None,
+        });
+        let dynamic = dynamic.into_iter().map(|name| Listed {
+            name,
+            version: None,
+            changed: None,
+        });
+        Ok(opened.chain(dynamic).collect())
     }
 
     /// Opens all secrets but the dynamic ones, and gives the names of those.

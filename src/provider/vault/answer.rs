@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use crate::clock;
 use crate::format::json::Json;
 use crate::provider::vault::fault::Fault;
 use crate::provider::vault::path::{Ask, Kind, Route, What};
+use crate::provider::{About, Lent};
 
 /// What an [`Ask`] found.
 pub(super) enum Reply {
@@ -14,6 +16,7 @@ pub(super) enum Reply {
         data: Json,
         version: Option<String>,
         lives: Option<Duration>,
+        about: About,
     },
     /// The names in a folder.
     Names(Vec<String>),
@@ -44,6 +47,7 @@ pub(super) fn names(content: &Json, kind: Kind) -> Option<Settled> {
 /// The secret in an answer: KV v2 has the fields one level further in, beside what it says of the
 /// version. `None` where the answer does not fit the request.
 pub(super) fn secret(mut content: Json, route: &Route, what: What, status: u16) -> Option<Settled> {
+    let lent = lent(&content);
     let Json::Object(top) = &mut content else {
         return None;
     };
@@ -53,14 +57,15 @@ pub(super) fn secret(mut content: Json, route: &Route, what: What, status: u16) 
     let Json::Object(mut fields) = data else {
         return None;
     };
-    let version = {
+    let (version, changed) = {
         let find = |name| fields.iter().find(|(n, _)| n == name).map(|(_, v)| v);
         let about = find("metadata").filter(|_| fields.len() == 2 && find("data").is_some());
         let made = about.and_then(|about| about.get("created_time"));
         let number = about
             .and_then(|about| about.get("version"))
             .and_then(Json::whole);
-        number.filter(|_| made.is_some()).map(|n| n.to_string())
+        let version = number.filter(|_| made.is_some()).map(|n| n.to_string());
+        (version, made.and_then(Json::as_str).and_then(clock::moment))
     };
     let Some(version) = version else {
         let fits = route.kind == Kind::Plain && status == 200;
@@ -71,6 +76,10 @@ pub(super) fn secret(mut content: Json, route: &Route, what: What, status: u16) 
                 data,
                 version: None,
                 lives,
+                about: About {
+                    lent,
+                    changed: None,
+                },
             }),
         };
         return fits.then_some((found, Kind::Plain));
@@ -83,6 +92,10 @@ pub(super) fn secret(mut content: Json, route: &Route, what: What, status: u16) 
             data,
             version: Some(version),
             lives: None,
+            about: About {
+                changed,
+                lent: None,
+            },
         }),
         _ if matches!(about.get("destroyed"), Some(Json::Bool(true))) => {
             Err(Fault::Destroyed(version))
@@ -95,6 +108,18 @@ pub(super) fn secret(mut content: Json, route: &Route, what: What, status: u16) 
         }),
     };
     Some((found, Kind::V2))
+}
+
+/// The lease of a dynamic secret. KV engines of version 1 say how long to believe them, and lease
+/// nothing.
+fn lent(content: &Json) -> Option<Lent> {
+    let id = content.get("lease_id").and_then(Json::as_str)?;
+    let seconds = content.get("lease_duration").and_then(Json::whole)?;
+    (!id.is_empty()).then(|| Lent {
+        id: id.to_owned(),
+        duration: Duration::from_secs(seconds),
+        renewable: matches!(content.get("renewable"), Some(Json::Bool(true))),
+    })
 }
 
 /// The life of the lease of an answer, if it has one. KV v1 names a duration too, but no lease.

@@ -7,7 +7,7 @@ use crate::provider::vault::fault::Fault;
 use crate::provider::vault::path::{Ask, Path, What};
 use crate::provider::vault::reader::Reader;
 use crate::provider::vault::single;
-use crate::provider::{Answer, Found, Item, Value};
+use crate::provider::{About, Answer, Found, Item, Value};
 use crate::secret::Secret;
 
 /// More than any program has variables.
@@ -105,6 +105,7 @@ impl Folders {
             let answer = answer.map(|items| Found {
                 value: Value::Folder(items),
                 version: None,
+                about: About::default(),
             });
             answers.push((at, answer.map_err(|fault| fault.trouble())));
         }

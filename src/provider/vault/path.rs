@@ -67,6 +67,16 @@ const DYNAMIC: &[&str] = &[
 /// First words of whole paths that are no mounts of KV engines.
 const OWN: &[&str] = &["auth", "cubbyhole", "identity", "sys"];
 
+/// `a/b/c` is the field `c` of the path `a/b`; a word is a path. What says its field itself, or
+/// ends like a folder, is taken as it is.
+pub(super) fn of_key(key: &str) -> String {
+    let said = key.contains(['#', '?']) || key.ends_with('/');
+    match key.trim_end_matches('/').rsplit_once('/') {
+        Some((path, field)) if !said && !path.is_empty() => format!("vault:{path}#{field}"),
+        _ => format!("vault:{key}"),
+    }
+}
+
 impl Path {
     /// Reads a locator. `true` with it where it names a folder.
     pub(super) fn of(reference: &Reference, mount: &str) -> Result<(Path, bool), Fault> {

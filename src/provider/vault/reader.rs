@@ -77,6 +77,13 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// The request that has answered a path of this kind before.
+    pub(super) fn route(&self, path: &Path) -> Option<Route> {
+        let known = self.mounts.iter();
+        let routes = known.filter_map(|mount| path.route(&mount.path, mount.kind));
+        routes.max_by_key(|route| route.mount.len())
+    }
+
     /// One outcome per path, in their order.
     pub(super) fn ask(&mut self, asks: &[Ask]) -> Vec<Result<Reply, Fault>> {
         let mut jobs: Vec<Job> = asks.iter().map(|_| Job::default()).collect();

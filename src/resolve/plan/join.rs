@@ -2,8 +2,8 @@
 
 use super::{Piece, Plan, Role, SETTING, Slot};
 use crate::failure::{Failure, Failures};
-use crate::provider::{self, Answer};
-use crate::resolve::{Loaded, Origin};
+use crate::provider::{self, Answer, Trouble};
+use crate::resolve::{Aside, Loaded, Origin};
 use crate::secret::{Secret, SecretBuffer};
 
 impl Plan {
@@ -13,6 +13,7 @@ impl Plan {
     pub(crate) fn join(
         mut self,
         answers: &[Option<Answer>],
+        aside: &mut Vec<Aside>,
         wrong: &mut Failures,
     ) -> (Vec<Loaded>, Vec<Loaded>, Vec<String>) {
         let mut collected = Collected::default();
@@ -34,12 +35,18 @@ impl Plan {
         let (mut inherited, mut unset) = (Vec::new(), Vec::new());
         let slots = std::mem::take(&mut self.slots);
         for ((slot, replaced), copied) in slots.into_iter().zip(replaced).zip(copied) {
+            if replaced && slot.role == Role::Entry {
+                aside.push(self.aside(&slot, false));
+            }
             if replaced && !copied {
                 values.push(None);
                 continue;
             }
             let role = slot.role;
             let name = (role == Role::Inherited).then(|| slot.name.clone());
+            if role == Role::Entry && !replaced && self.lacks(&slot, answers) {
+                aside.push(self.aside(&slot, true));
+            }
             let made = self.made(slot, &values, answers, &mut collected);
             values.push(
                 made.as_ref()
@@ -84,6 +91,38 @@ impl Plan {
         replaced
     }
 
+    /// Its one reference is to what may be missing, and is.
+    fn lacks(&self, slot: &Slot, answers: &[Option<Answer>]) -> bool {
+        let Some([Piece::Answer { query, manner }]) = slot.pieces.as_deref() else {
+            return false;
+        };
+        let answer = answers.get(*query).and_then(Option::as_ref);
+        manner.optional
+            && manner.default.is_none()
+            && matches!(answer, Some(Err(Trouble::Missing(_))))
+    }
+
+    fn aside(&self, slot: &Slot, missing: bool) -> Aside {
+        let query = |piece: &Piece| match piece {
+            Piece::Answer { query, .. } => Some(*query),
+            _ => None,
+        };
+        let queries: Vec<usize> = slot.pieces.iter().flatten().filter_map(query).collect();
+        let references = queries.iter().filter_map(|query| self.written(*query));
+        Aside {
+            name: slot.name.clone(),
+            place: slot.place.clone(),
+            provider: queries.last().map_or("text", |query| self.scheme(*query)),
+            origin: (!queries.is_empty()).then(|| {
+                Box::new(Origin {
+                    references: references.collect(),
+                    ..Origin::default()
+                })
+            }),
+            missing,
+        }
+    }
+
     fn made(
         &self,
         slot: Slot,
@@ -118,10 +157,13 @@ impl Plan {
                     }
                     Piece::Answer { query, manner } => {
                         provider = self.scheme(query);
-                        match manner.apply(answers.get(query)?.as_ref()?) {
+                        let answer = answers.get(query)?.as_ref()?;
+                        match manner.apply(answer) {
                             Ok(Some((secret, found))) => {
                                 let origin = origin.get_or_insert_default();
                                 origin.references.extend(self.written(query));
+                                let about = answer.as_ref().ok().map(|found| &found.about);
+                                origin.changed = about.and_then(|about| about.changed);
                                 origin.version = found;
                                 whole.push(secret.expose());
                             }

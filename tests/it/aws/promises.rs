@@ -111,6 +111,10 @@ impl Store for Parameters {
         Some((before(&self.hanging), "ssm:/app/one".to_owned()))
     }
 
+    fn folder(&self) -> Option<String> {
+        Some("ssm:/app/".to_owned())
+    }
+
     fn missing(&self) -> Option<&'static str> {
         Some("{}: there is no parameter `/app/none` in us-east-1\n")
     }

@@ -41,6 +41,13 @@ pub trait Store {
         true
     }
 
+    /// A reference that `ls` can list; none where nothing can be listed.
+    fn folder(&self) -> Option<String> {
+        let reference = self.reference("x");
+        let (scheme, _) = reference.split_once(':').expect("a scheme");
+        Some(format!("{scheme}:*"))
+    }
+
     /// The words by which it says that there is no such secret, `{}` being the reference; none
     /// where a reference that leads nowhere cannot be told from a store that is broken.
     fn missing(&self) -> Option<&'static str>;
@@ -54,7 +61,7 @@ type Promise = (&'static str, fn(&dyn Store));
 
 /// All promises, one after the other; a panic names the one that is broken.
 pub fn keeps_its_promises(store: &dyn Store) {
-    let promises: [Promise; 9] = [
+    let promises: [Promise; 10] = [
         ("every byte arrives", every_byte_arrives),
         ("fields of JSON objects", fields),
         ("what is missing", missing),
@@ -64,6 +71,7 @@ pub fn keeps_its_promises(store: &dyn Store) {
         ("nothing is looked at again", literal),
         ("the deadline holds", deadline),
         ("no value is ever told", untold),
+        ("commands read the same", commands),
     ];
     for (promise, keep) in promises {
         println!("{}: {promise}", store.reference("x"));
@@ -310,4 +318,97 @@ fn untold(store: &dyn Store) {
         .args("--log=debug check --json")
         .run();
     check.ok().hides("c4n4ry");
+}
+
+/// `get`, `has`, `ls`, `export`, `explain` and `check`, which read what a start would read.
+fn commands(store: &dyn Store) {
+    let reference = store.reference("one");
+    let all: Vec<u8> = (1..=255).collect();
+    let long = "x".repeat(60_000);
+    for value in [
+        b"plain".as_slice(),
+        b"",
+        b"two\nlines\nand an end\n\n",
+        b"'single' \"double\" $(id) `id` ${HOME} %41 \\n \\",
+        "gr\u{fc}\u{df}e \u{1f511}".as_bytes(),
+        &all,
+        long.as_bytes(),
+    ] {
+        if !store.holds(value) {
+            continue;
+        }
+        let shim = store.shim(&[("one", value)]);
+        let answer = shim.args("get").arg(&reference).run().ok().quiet();
+        assert_eq!(answer.bytes, value);
+        let Ok(text) = std::str::from_utf8(value) else {
+            continue;
+        };
+        let lines = [("A", reference.clone())];
+        let shim = vault(store, &[("one", value)], &lines);
+        let answer = shim.args("export --format json").run().ok().quiet();
+        let json = envshim::format::json::quote(text);
+        assert_eq!(answer.out, format!("{{\"A\":{json}}}\n"));
+    }
+    let there: &[(&str, &[u8])] = &[("one", b"c4n4ry"), ("two", b"2")];
+    let answer = store.shim(there).args("has").arg(&reference).run();
+    answer.ok().quiet().hides("c4n4ry");
+    let shim = store.shim(there).args("get").arg(&reference);
+    let answer = shim.arg(store.reference("two")).run().ok().quiet();
+    let quote = envshim::format::json::quote;
+    let want = [quote(&reference), quote(&store.reference("two"))];
+    assert_eq!(
+        answer.out,
+        format!("{{{}:\"c4n4ry\",{}:\"2\"}}\n", want[0], want[1])
+    );
+
+    let none = store.reference("none");
+    let has = store.shim(there).args("has").arg(&none).run();
+    let get = store.shim(there).args("get").arg(&none).run();
+    match store.missing() {
+        None => {
+            has.exits(125);
+            get.exits(125);
+        }
+        Some(words) => {
+            let has = has.exits(1).quiet();
+            assert_eq!(has.out, "");
+            let words = words.replace("{}", &store.shown("none"));
+            let get = get.exits(1).says(&format!("envshim: error: {words}"));
+            assert_eq!(get.out, "");
+            for words in ["get --default=d", "get"] {
+                let word = format!("{none}{}", if words == "get" { "?default=d" } else { "" });
+                let answer = store.shim(there).args(words).arg(word).run().ok().quiet();
+                assert_eq!(answer.out, "d");
+            }
+        }
+    }
+    let lines = [("A", reference.clone())];
+    for words in ["explain A", "explain --json A", "check"] {
+        let answer = vault(store, there, &lines).args(words).run().ok().quiet();
+        let answer = answer.hides("c4n4ry");
+        assert!(answer.out.contains(".vault:1"), "{words}: {}", answer.out);
+    }
+    let Some(folder) = store.folder() else {
+        store
+            .shim(there)
+            .args("ls")
+            .arg(&reference)
+            .run()
+            .exits(125);
+        return;
+    };
+    let answer = store.shim(there).args("ls").arg(&folder).run().ok().quiet();
+    let names: Vec<&str> = answer.out.lines().collect();
+    assert!(
+        names.contains(&"one") && names.contains(&"two"),
+        "{}",
+        answer.out
+    );
+    let answer = store.shim(there).args("ls --json").arg(&folder).run().ok();
+    let answer = answer.quiet().hides("c4n4ry");
+    assert!(
+        answer.out.contains("{\"name\":\"one\",\"version\":"),
+        "{}",
+        answer.out
+    );
 }

@@ -284,6 +284,22 @@ fn credentials_made_for_this_start() {
     dumped
         .says(&format!("envshim: warning: {lease}60 s\n"))
         .says("start with --max-age");
+    // To be looked at, they come with their lease; a field of them is wanted for itself.
+    let get = |reference: &str| {
+        let shim = bao.shim().env("VAULT_TOKEN", &bao.root).args("get");
+        shim.arg(reference).run().ok().out
+    };
+    let got = get("vault:/database/creds/reader");
+    assert!(got.starts_with("{\"data\":{\"password\":\""), "{got}");
+    assert!(
+        got.contains("},\"lease_id\":\"database/creds/reader/"),
+        "{got}"
+    );
+    assert!(
+        got.ends_with(",\"lease_duration\":60,\"renewable\":true}"),
+        "{got}"
+    );
+    assert!(get("vault:/database/creds/reader#username").starts_with("v-root-reader-"));
     // The token of a login may end first, and they end with it.
     bao.policy("app", "database/creds/reader", "read");
     let (role, secret) = bao.approle(r#"{"token_policies": ["app"], "token_ttl": "20s"}"#);

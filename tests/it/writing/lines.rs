@@ -392,7 +392,40 @@ fn stores_that_are_only_read_say_so() {
     }
     set_refused(Shim::new(), "valt:a#b", b"x").says("did you mean vault:...?");
     set_refused(Shim::new(), "database/password", b"x")
-        .says("neither the name of a variable nor a reference");
+        .says("database/password: is no variable here, and the settings name no store of keys");
+    set_refused(Shim::new().env("SECRET_MANAGER_TYPE", "env"), "a/b", b"x").says("is only read");
     set_refused(Shim::new(), "vault:a#b?version=3", b"x").says("?version= names a version");
     set_refused(Shim::new().args("--meta a=b"), "file:/x", b"x").says("keeps no metadata");
+}
+
+/// A bare key means what it means to `get`.
+#[test]
+fn keys_of_the_store_that_settings_choose() {
+    let shim = |folder: Option<Folder>| {
+        let mut shim = Shim::new()
+            .env("SECRET_MANAGER_PATH", ".")
+            .env("SECRET_MANAGER_TYPE", "file");
+        shim.folder = folder.unwrap_or(shim.folder);
+        shim
+    };
+    let made = shim(None);
+    std::fs::create_dir(made.folder.join("database")).expect("a folder");
+    let answer = set(made.env("ENVSHIM_LOG", "info"), "database/password", "v");
+    let answer = answer.says("`file:database/password` is created");
+    assert_eq!(answer.folder.read("database/password"), b"v");
+    let answer = set(shim(Some(answer.folder)), "PASSWORD", "w").quiet();
+    let answer = shim(Some(answer.folder))
+        .args("get PASSWORD database/password")
+        .run()
+        .ok();
+    assert!(
+        answer.out.contains("\"w\"") && answer.out.contains("\"v\""),
+        "{}",
+        answer.out
+    );
+    // Where there is a file with lines, a name is a line of it.
+    let shim = shim(Some(answer.folder)).file(".vault", "A=1\n");
+    let answer = set(shim, "PASSWORD", "x").quiet();
+    assert_eq!(answer.folder.read(".vault"), b"A=1\nPASSWORD=x\n");
+    assert_eq!(answer.folder.read("PASSWORD"), b"w");
 }

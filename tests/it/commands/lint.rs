@@ -1,0 +1,111 @@
+//! `lint`: what it finds, and that it finds nothing where there is nothing.
+
+use crate::house::program::shell;
+use crate::house::{Answer, Shim, set_mode};
+
+fn lint(shim: Shim, words: &str) -> Answer {
+    shim.args("lint").args(words).run()
+}
+
+#[test]
+fn a_file_without_findings() {
+    let text = "# A comment\nA=1\nexport B='two words'\nC=\"$5 ${A}\" # c\n\nD=\n";
+    let plain = "A=1\nD=\n";
+    let answer = lint(Shim::new().file(".env", plain), "").ok().quiet();
+    assert_eq!(answer.out, "");
+    let answer = lint(Shim::new().file(".env", text), "").exits(1).quiet();
+    assert_eq!(
+        answer.out,
+        ".env:4: C: sh expands a dollar sign without braces; put the value into single quotes\n\
+         .env:3: B: docker run --env-file refuses a blank before `=`, and reads 1 more line differently; \
+         envshim export --format docker writes what it reads\n"
+    );
+    assert_eq!(
+        lint(Shim::new().file(".env", plain), "--json").ok().out,
+        "[]\n"
+    );
+    // What is envshim's alone is nobody else's to read.
+    let vault = "VAULT_ADDR='https://vault'\nA=vault:app#a\nB=\"<${file:b}>\"\nC=text:'x y\n";
+    lint(Shim::new().file(".vault", vault), "").ok();
+}
+
+#[test]
+fn mistakes_and_doubles() {
+    let vault = "A=1\nB=valt:app#x\nC=file:#x\nA=2\nP=${P}:x\nP=${P}:y\n";
+    let answer = lint(Shim::new().file(".vault", vault), "").exits(1);
+    let lines: Vec<&str> = answer.out.lines().collect();
+    for want in [
+        ".vault:1: A: is set again in line 4, and the last one counts",
+        ".vault:2: B: looks like a reference and is text; did you mean vault:...?",
+        ".vault:3: C: the reference `file:` names nothing; write file:NAME, or text:file: for the text itself",
+    ] {
+        assert!(lines.contains(&want), "{want}\n{}", answer.out);
+    }
+    assert!(!answer.out.contains(": P: is set again"), "{}", answer.out);
+    let answer = lint(Shim::new().file("x.env", "A='open\n"), "x.env").exits(1);
+    assert!(
+        answer
+            .out
+            .starts_with("x.env:1: column 3: the quote opened here is not closed; "),
+        "{}",
+        answer.out
+    );
+    let answer = lint(Shim::new(), "").exits(125);
+    answer.says("envshim: error: there is no `.vault` or `.env` or `.env.dump`\n");
+    lint(Shim::new(), "none")
+        .exits(125)
+        .says("none: there is no such file");
+    let sealed = Shim::new().sealed("A=1\n");
+    lint(sealed, ".vault.enc")
+        .exits(125)
+        .says(".vault.enc: is sealed");
+}
+
+#[test]
+fn who_can_read_it() {
+    let shim = || Shim::new().file(".env", "A=c4n4ry\n");
+    for (mode, want) in [
+        (0o600, None),
+        (0o640, Some(".env: its group can read it; chmod 600 .env\n")),
+        (
+            0o644,
+            Some(".env: every user of this machine can read it; chmod 600 .env\n"),
+        ),
+    ] {
+        let shim = shim();
+        set_mode(&shim.folder.join(".env"), mode);
+        let answer = lint(shim, "").hides("c4n4ry");
+        assert_eq!(answer.out, want.unwrap_or_default());
+        assert_eq!(answer.code, Some(i32::from(want.is_some())));
+    }
+}
+
+#[test]
+fn what_git_does_with_it() {
+    let shim = || {
+        let shim = Shim::new()
+            .file("a b/.vault", "A=1\n")
+            .file("a b/.env.dump", "A=1\n");
+        shell(&shim.folder, "git init -q .");
+        shim
+    };
+    let dir = |shim: Shim| shim.arg("--dir").arg("a b").args("lint").run();
+    let answer = dir(shim()).exits(1).quiet();
+    assert_eq!(
+        answer.out,
+        "a b/.vault: git does not ignore it; echo '/.vault' >> .gitignore\n\
+         a b/.env.dump: git does not ignore it; echo '/.env.dump' >> .gitignore\n"
+    );
+    let ignored = shim().file("a b/.gitignore", ".vault\n.env.dump\n");
+    dir(ignored).ok().quiet();
+    let tracked = shim().file(".gitignore", ".env.dump\n");
+    shell(&tracked.folder, "git add 'a b/.vault'");
+    let answer = dir(tracked).exits(1).quiet();
+    assert!(
+        answer
+            .out
+            .starts_with("a b/.vault: git keeps it; git rm --cached a b/.vault; "),
+        "{}",
+        answer.out
+    );
+}
