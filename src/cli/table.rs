@@ -79,7 +79,7 @@ pub static COMMANDS: &[CommandRow] = &[
     row(Command::Seal, "seal", "[FILE]", 1, "encrypt .vault into .vault.enc"),
     row(Command::Open, "open", "[FILE]", 1, "print what .vault.enc holds"),
     row(Command::Keygen, "keygen", "[FILE]", 1, "make a key for --key-file: print it, or make FILE"),
-    row(Command::Set, "set", "KEY", 1, "put a value from stdin or a question into a store, or into .vault or .vault.enc"),
+    row(Command::Set, "set", "KEY", 1, "put a value into a store, .vault or .vault.enc"),
     row(Command::Push, "push", "FILE REF", 2, "put the variables of a dotenv file into a store; safe to repeat"),
     row(Command::Edit, "edit", "[FILE]", 1, "change .vault.enc in an editor; the plain text stays in memory"),
     row(Command::Rekey, "rekey", "[FILE]", 1, "what opens .vault.enc: list it, add to it, remove from it"),
