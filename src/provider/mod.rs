@@ -6,6 +6,8 @@
 
 mod aws;
 
+mod azure;
+
 mod env;
 
 mod exec;
@@ -34,6 +36,7 @@ pub static PROVIDERS: &[Row] = &[
     hcp::ROW,
     aws::ROW,
     aws::PARAMETERS,
+    azure::ROW,
     file::ROW,
     env::ROW,
     exec::ROW,
