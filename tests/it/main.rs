@@ -15,6 +15,8 @@ mod audit;
 
 mod aws;
 
+mod azure;
+
 mod bad_input;
 
 mod command_line;

@@ -3,6 +3,7 @@
 
 pub mod authority;
 pub mod aws;
+pub mod azure;
 pub mod contract;
 pub mod hcp;
 pub mod namespace;

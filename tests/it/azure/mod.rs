@@ -1,0 +1,4 @@
+//! Azure Key Vault.
+
+mod promises;
+mod stores;
