@@ -42,8 +42,6 @@ struct State {
     secrets: Vec<Secret>,
     /// Tokens that were given out: for whom, and of which tenant.
     tokens: Vec<(String, String)>,
-    /// The tenant of the vaults.
-    tenant: String,
     assertions: Vec<String>,
     before: Reply,
 }
@@ -116,7 +114,6 @@ impl Azure {
         let state = Arc::new(Mutex::new(State {
             secrets: Vec::new(),
             tokens: Vec::new(),
-            tenant: TENANT.to_owned(),
             assertions: Vec::new(),
             before: Box::new(|_| None),
         }));
@@ -140,11 +137,6 @@ impl Azure {
     /// What is answered instead, where this gives something.
     pub fn before(&self, reply: impl Fn(&Seen) -> Option<Vec<u8>> + Send + 'static) {
         self.state().before = Box::new(reply);
-    }
-
-    /// The vaults move to another tenant.
-    pub fn moves(&self, tenant: &str) {
-        self.state().tenant = tenant.to_owned();
     }
 
     /// The signed statements that Entra was shown.
@@ -318,7 +310,7 @@ impl State {
                 "{{\"error\":{{\"code\":\"Unauthorized\",\"message\":{}}}}}",
                 quote(message)
             );
-            let login = format!("https://login.windows.net/{}", self.tenant);
+            let login = format!("https://login.windows.net/{}", TENANT);
             let header = format!(
                 "WWW-Authenticate: Bearer authorization=\"{login}\", resource=\"{resource}\"\r\n"
             );
@@ -335,7 +327,7 @@ impl State {
             Some((audience, _)) if *audience != resource => {
                 return challenge("AKV10022: Invalid audience.");
             }
-            Some((_, tenant)) if *tenant != self.tenant => {
+            Some((_, tenant)) if tenant != TENANT => {
                 return challenge("AKV10032: Invalid issuer.");
             }
             Some(_) => {}
