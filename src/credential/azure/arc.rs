@@ -83,9 +83,7 @@ mod tests {
 
     #[test]
     fn only_files_of_the_agent_are_read() {
-        for good in ["/var/opt/azcmagent/tokens/1.key"] {
-            assert!(of_agent(good), "{good}");
-        }
+        assert!(of_agent("/var/opt/azcmagent/tokens/1.key"));
         for bad in [
             "/var/opt/azcmagent/tokens/1.pem",
             "/var/opt/azcmagent/tokens/../1.key",

@@ -179,7 +179,7 @@ mod tests {
     use super::{Vault, identifier};
 
     fn read(text: &str) -> Vault {
-        Vault::read("x", text, None).ok().expect(text)
+        Vault::read("x", text, None).expect(text)
     }
 
     #[test]

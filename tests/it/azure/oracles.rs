@@ -27,7 +27,7 @@ fn sdk(azure: &Azure, shim: &Shim, words: &[&str]) -> Json {
     let output = command.output().expect("python");
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
-    json::parse(&output.stdout).ok().expect("JSON")
+    json::parse(&output.stdout).expect("JSON")
 }
 
 /// The double, and a proxy by which the real names lead to it: the libraries insist on those.
@@ -147,7 +147,7 @@ fn opened(token: &str) -> [Json; 2] {
     let parts: Vec<&str> = token.split('.').collect();
     [0, 1].map(|at| {
         let bytes = Base64UrlUnpadded::decode_vec(parts[at]).expect("base64url");
-        json::parse(&bytes).ok().expect("JSON")
+        json::parse(&bytes).expect("JSON")
     })
 }
 

@@ -24,7 +24,7 @@ struct Azure {
 /// The exchanges of one recording.
 fn recorded(of: &str) -> Azure {
     let text = std::fs::read(repository().join("tests/it/azure/recorded.json")).expect("a file");
-    let all = json::parse(&text).ok().expect("JSON");
+    let all = json::parse(&text).expect("JSON");
     let mut answers: HashMap<String, Vec<Vec<u8>>> = HashMap::new();
     let mut written = Vec::new();
     for exchange in all.list().expect("a list") {
