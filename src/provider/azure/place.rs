@@ -2,7 +2,7 @@
 
 use crate::failure::Failure;
 use crate::format::reference::Reference;
-use crate::http::{Address, Exposure};
+use crate::http::{Address, Cause, Exposure, Fault as NoAnswer};
 use crate::provider::{Context, Lookup};
 
 use super::fault::Fault;
@@ -163,6 +163,16 @@ impl Vault {
     }
 }
 
+/// Why a vault did not answer. A name that nobody knows is most often that of no vault.
+pub(super) fn unheard(place: Option<&Vault>, fault: NoAnswer) -> Failure {
+    match (&fault.cause, place) {
+        (Cause::NameNotFound(host), Some(place)) if place.cloud().is_some() => {
+            Fault::NoSuchVault(place.name.clone(), host.clone()).into()
+        }
+        _ => fault.into(),
+    }
+}
+
 /// The variables that name a secret themselves (`AZURE_MONGO_URI_NAME=prod-mongo`), and its name.
 pub(super) fn renames(settings: &dyn Lookup) -> Vec<(String, String)> {
     let names = settings.names();
@@ -215,6 +225,26 @@ mod tests {
         ] {
             assert!(Vault::read("x", bad, None).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_name_that_nobody_knows_is_that_of_no_vault() {
+        let fault = |host: &str| crate::http::Fault {
+            at: format!("https://{host}"),
+            cause: crate::http::Cause::NameNotFound(host.to_owned()),
+            tries: 1,
+            deadline: None,
+        };
+        let known = super::unheard(Some(&read("kv-2")), fault("kv-2.vault.azure.net"));
+        assert_eq!(
+            known.what,
+            "there is no vault `kv-2`: the name kv-2.vault.azure.net is not known"
+        );
+        let other = super::unheard(Some(&read("kv.example")), fault("kv.example"));
+        assert_eq!(
+            other.what,
+            "https://kv.example: the name `kv.example` is not known"
+        );
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use crate::credential::azure::{Want, token};
 use crate::failure::Failure;
-use crate::http::{Answer as Heard, Cause, Client, Fault as NoAnswer, Request, Value};
+use crate::http::{Address, Answer as Heard, Client, Request, Value};
 use crate::provider::{Answer, Context, Found, Provider, Trouble, Wanted};
 use crate::provider::{Value as Shape, fields, pick};
 use crate::secret::{Secret, SecretBuffer};
@@ -10,7 +10,7 @@ use crate::secret::{Secret, SecretBuffer};
 use super::answer::{Got, outcome};
 use super::challenge::{Challenge, NoChallenge};
 use super::fault::Fault;
-use super::place::Vault;
+use super::place::{Vault, unheard};
 use super::plan::{Goal, Plan};
 
 /// Known to all clouds, and to what speaks like a vault.
@@ -141,7 +141,7 @@ impl<'a> Store<'a> {
                 let answer = match heard {
                     Ok(answer) if !last && self.renews(vault, &answer) => continue,
                     Ok(answer) => Ok(answer),
-                    Err(fault) => Err(self.unheard(vault, fault)),
+                    Err(fault) => Err(unheard(self.plan.vaults.get(vault), fault)),
                 };
                 let slot: Option<&mut Option<_>> = answers.get_mut(at);
                 slot.map(|slot| slot.replace(answer));
@@ -181,7 +181,7 @@ impl<'a> Store<'a> {
                 tenant: None,
                 login: place.login(),
             }),
-            None => self.challenged(vault, place),
+            None => self.challenged(place),
         };
         if let Some(slot) = self.terms.get_mut(vault) {
             *slot = Some(found.clone());
@@ -189,10 +189,10 @@ impl<'a> Store<'a> {
         found
     }
 
-    fn challenged(&self, vault: usize, place: &Vault) -> Result<Terms, Failure> {
+    fn challenged(&self, place: &Vault) -> Result<Terms, Failure> {
         let request = Request::get(address(place, "/secrets?maxresults=1")?);
         let answer = self.client.send(&request);
-        let answer = answer.map_err(|fault| self.unheard(vault, fault))?;
+        let answer = answer.map_err(|fault| unheard(Some(place), fault))?;
         match Challenge::of(&answer, place) {
             Ok(challenge) => Ok(Terms {
                 resource: challenge.resource,
@@ -251,19 +251,10 @@ impl<'a> Store<'a> {
         }
         better
     }
-
-    fn unheard(&self, vault: usize, fault: NoAnswer) -> Failure {
-        match (&fault.cause, self.plan.vaults.get(vault)) {
-            (Cause::NameNotFound(host), Some(place)) if place.resource().is_some() => {
-                Fault::NoSuchVault(place.name.clone(), host.clone()).into()
-            }
-            _ => fault.into(),
-        }
-    }
 }
 
 /// A path of a vault, with the version of its interface.
-fn address(place: &Vault, path: &str) -> Result<crate::http::Address, Failure> {
+fn address(place: &Vault, path: &str) -> Result<Address, Failure> {
     let sign = match path {
         // Where a listing goes on is said by the vault, version and all.
         path if path.contains("api-version=") => return place.at(path),

@@ -295,6 +295,20 @@ fn metadata_service() {
         ),
     });
     works(shim(&slow));
+    // It is there, and takes its time for the first token.
+    let token = azure.token(azure.resource());
+    let slow = Server::http(move |seen| {
+        if seen.number == 0 {
+            std::thread::sleep(std::time::Duration::from_millis(1300));
+        }
+        answer(
+            200,
+            "",
+            format!("{{\"access_token\":\"{token}\",\"expires_in\":\"3600\"}}"),
+        )
+    });
+    works(shim(&slow));
+    assert_eq!(slow.seen().len(), 2);
     let broken = Server::http(|_| answer(200, "", "<html>c4n4ry"));
     fails(shim(&broken)).says("managed identity: IMDS gives no token in the form of Azure");
     // Docker Desktop answers for it where there is none.
@@ -359,8 +373,8 @@ fn the_arc_agent() {
     // A machine on which the agent has its folder.
     let agent = agent(key);
     let inside = |shim: Shim| {
-        let script = "mount -t tmpfs none /var/opt && mkdir -p /var/opt/azcmagent/tokens && \
-                      printf c4n4ry-key > /var/opt/azcmagent/tokens/c4.key && exec \"$@\"";
+        let script = "own=$PATH PATH=/usr/bin:/bin && mount -t tmpfs none /var/opt && mkdir -p /var/opt/azcmagent/tokens && \
+                      printf c4n4ry-key > /var/opt/azcmagent/tokens/c4.key && PATH=$own exec \"$@\"";
         let words = namespace::words()
             .into_iter()
             .map(|word| word.into_string().expect("text"));

@@ -21,6 +21,7 @@ fn sdk(azure: &Azure, shim: &Shim, words: &[&str]) -> Json {
         .filter_map(|(name, value)| Some((name, value?)));
     command
         .envs(set)
+        .env("PATH", "/usr/bin:/bin")
         .env("REQUESTS_CA_BUNDLE", azure.authority.root())
         .arg(repository().join("tests/it/oracle/key_vault.py"))
         .args(words);

@@ -186,7 +186,15 @@ impl Azure {
 
     /// A shim that knows the vault `app` and has no credentials.
     pub fn stranger(&self) -> Shim {
-        Shim::new()
+        let shim = Shim::new();
+        // This machine may have an `az` of its own, with somebody's login.
+        std::fs::create_dir(shim.folder.join("tools")).expect("a folder");
+        for tool in ["env", "od", "sh", "sleep", "touch"] {
+            let link = shim.folder.join("tools").join(tool);
+            std::os::unix::fs::symlink(format!("/usr/bin/{tool}"), link).expect("a link");
+        }
+        let tools = shim.folder.join("tools");
+        shim.env("PATH", tools)
             .env("AZURE_VAULT_URL", self.url("app"))
             .env("SSL_CERT_FILE", self.authority.root())
             .env(
