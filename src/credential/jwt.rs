@@ -75,7 +75,7 @@ impl RsaKey {
         if block.encrypted || block.label == "ENCRYPTED PRIVATE KEY" {
             return Err(Fault::Encrypted);
         }
-        let der = block.der.as_ref().ok_or(Fault::NoKey)?.expose();
+        let der = block.der.as_ref().ok_or(Fault::Unfit)?.expose();
         let pair = match block.label {
             "PRIVATE KEY" => RsaKeyPair::from_pkcs8(der),
             "RSA PRIVATE KEY" => RsaKeyPair::from_der(der),
