@@ -21,6 +21,14 @@ const FOLDER: &str = "/var/opt/azcmagent/tokens";
 /// More than a key has.
 const MOST: usize = 4096;
 
+/// Where the agent listens, if no variable says so.
+pub(super) const USUAL: &str = "http://localhost:40342/metadata/identity/oauth2/token";
+
+/// The agent is installed.
+pub(super) fn is_here() -> bool {
+    Path::new("/opt/azcmagent/bin/himds").exists()
+}
+
 pub(super) fn ask(setup: &Setup<'_>, endpoint: &str) -> Result<Secret, Failure> {
     let address = address(setup, "IDENTITY_ENDPOINT", endpoint, "2020-06-01")?;
     let client = client(setup)?;

@@ -15,7 +15,7 @@ use super::fault::Fault;
 use super::managed::{address, named, token};
 
 const NAME: &str = "IMDS";
-const BASE: &str = "AZURE_POD_IDENTITY_AUTHORITY_HOST";
+pub(super) const BASE: &str = "AZURE_POD_IDENTITY_AUTHORITY_HOST";
 
 /// Statuses that pass: the identity is being attached, or the service is being updated.
 const PASSING: &[u16] = &[404, 410];

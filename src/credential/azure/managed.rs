@@ -20,6 +20,11 @@ pub(super) const CLIENT: &str = "AZURE_CLIENT_ID";
 
 pub(super) fn ask(setup: &Setup<'_>) -> Result<Secret, Pass> {
     let Some(endpoint) = setup.text(ENDPOINT) else {
+        if arc::is_here() && setup.text(imds::BASE).is_none() {
+            return arc::ask(setup, arc::USUAL)
+                // Nobody set it up for us; there may be an `az login`.
+                .map_err(|failure| Pass::Silent(failure.what));
+        }
         return imds::ask(setup);
     };
     let found = match (setup.secret(HEADER), setup.text("IMDS_ENDPOINT")) {

@@ -372,9 +372,11 @@ fn the_arc_agent() {
     }
     // A machine on which the agent has its folder.
     let agent = agent(key);
-    let inside = |shim: Shim| {
-        let script = "own=$PATH PATH=/usr/bin:/bin && mount -t tmpfs none /var/opt && mkdir -p /var/opt/azcmagent/tokens && \
-                      printf c4n4ry-key > /var/opt/azcmagent/tokens/c4.key && PATH=$own exec \"$@\"";
+    let inside = |more: &str, shim: Shim| {
+        let script = format!(
+            "own=$PATH PATH=/usr/bin:/bin && mount -t tmpfs none /var/opt && mkdir -p /var/opt/azcmagent/tokens && \
+                      printf c4n4ry-key > /var/opt/azcmagent/tokens/c4.key && {more} && PATH=$own exec \"$@\""
+        );
         let words = namespace::words()
             .into_iter()
             .map(|word| word.into_string().expect("text"));
@@ -385,7 +387,7 @@ fn the_arc_agent() {
         let mut command = Command::new(&words[0]);
         command
             .args(&words[1..])
-            .args(["sh", "-c", script, "sh"])
+            .args(["sh", "-c", &script, "sh"])
             .arg(plain.get_program())
             .args(plain.get_args());
         command.env_clear().current_dir(of.folder.path());
@@ -395,12 +397,22 @@ fn the_arc_agent() {
         command.envs(set);
         Answer::new(command.output().expect("unshare"), of.folder)
     };
-    assert_eq!(inside(shim(&agent)).ok().out, "v");
+    assert_eq!(inside("true", shim(&agent)).ok().out, "v");
     // It gives what it has, and not what was asked for.
-    inside(shim(&agent).env("AZURE_CLIENT_ID", CLIENT))
+    inside("true", shim(&agent).env("AZURE_CLIENT_ID", CLIENT))
         .exits(125)
         .says("managed identity: the Arc agent knows no identity with the client id 1111")
         .hides("c4n4ry");
+    // It is installed, and no variable says so.
+    let installed =
+        "mount -t tmpfs none /opt && mkdir -p /opt/azcmagent/bin && touch /opt/azcmagent/bin/himds";
+    let alone = azure
+        .stranger()
+        .env("AZURE_POD_IDENTITY_AUTHORITY_HOST", "");
+    inside(installed, alone)
+        .exits(125)
+        .says("managed identity: http://localhost:40342: the connection is refused")
+        .says("; Azure CLI: `az` is not found in PATH)");
 }
 
 /// A shim whose `az` is this script.
