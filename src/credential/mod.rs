@@ -8,6 +8,10 @@ pub mod hcp;
 
 pub mod sigv4;
 
+pub mod pem;
+
+pub mod jwt;
+
 pub mod aws;
 
 use crate::failure::Failure;

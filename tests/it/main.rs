@@ -39,6 +39,8 @@ mod http;
 
 mod json;
 
+mod jwt;
+
 mod leaks;
 
 mod messages;
