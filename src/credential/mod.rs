@@ -14,6 +14,8 @@ pub mod jwt;
 
 pub mod aws;
 
+pub mod google;
+
 use crate::failure::Failure;
 
 /// A place where credentials may be. `C` is what a link may look at, `T` what it finds.

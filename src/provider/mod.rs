@@ -12,6 +12,8 @@ mod exec;
 
 mod file;
 
+mod google;
+
 mod hcp;
 
 mod network;
@@ -34,6 +36,7 @@ pub static PROVIDERS: &[Row] = &[
     hcp::ROW,
     aws::ROW,
     aws::PARAMETERS,
+    google::ROW,
     file::ROW,
     env::ROW,
     exec::ROW,
