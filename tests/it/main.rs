@@ -33,6 +33,8 @@ mod environment;
 
 mod exit_status;
 
+mod google;
+
 mod hcp;
 
 mod http;

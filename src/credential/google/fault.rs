@@ -196,7 +196,7 @@ impl Explain for Fault {
                 "if you trust the file: GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES=1".to_owned()
             }
             Fault::Printed(_) => "run the command by hand".to_owned(),
-            Fault::Malformed(_) => return None,
+            Fault::Malformed(at) => format!("who answers at {at}? Look at the proxy"),
         })
     }
 }

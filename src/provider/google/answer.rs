@@ -79,7 +79,13 @@ fn refusal(
     let message = error.get("message").and_then(Json::as_str);
     let says = |text: &str| message.is_some_and(|message| message.contains(text));
     let here = || at.clone();
-    let version = || version.unwrap_or("latest").to_owned();
+    // Google says the number of what was asked for by another name.
+    let number = message.and_then(|message| {
+        let (_, rest) = message.split_once("/versions/")?;
+        let number = rest.split(']').next()?;
+        number.bytes().all(|b| b.is_ascii_digit()).then_some(number)
+    });
+    let version = || number.or(version).unwrap_or("latest").to_owned();
     let info = Info::of(error);
     let project = || match &info.consumer {
         Some(consumer) => consumer.clone(),

@@ -233,7 +233,10 @@ impl Explain for Fault {
             Fault::Invalid(..) => "check the name, the version and the filter".to_owned(),
             Fault::Sum(_) => "start again; if it stays so, look at what stands between here and Google".to_owned(),
             Fault::Endless => "import with ?label= or ?filter=".to_owned(),
-            Fault::Answer(..) | Fault::Malformed => return None,
+            Fault::Answer(_, 500..) => "try again later; https://status.cloud.google.com tells of outages".to_owned(),
+            Fault::Answer(..) | Fault::Malformed => {
+                "does Secret Manager answer there? Look at the proxy, and at CLOUDSDK_API_ENDPOINT_OVERRIDES_SECRETMANAGER".to_owned()
+            }
         })
     }
 }

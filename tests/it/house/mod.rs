@@ -4,6 +4,7 @@
 pub mod authority;
 pub mod aws;
 pub mod contract;
+pub mod google;
 pub mod hcp;
 pub mod namespace;
 pub mod openbao;
