@@ -178,7 +178,10 @@ impl Explain for Fault {
 
     fn hint(&self) -> Option<String> {
         Some(match self {
-            Fault::Unasked(failure) => return failure.hint.clone(),
+            Fault::Unasked(failure) => match &failure.hint {
+                Some(hint) => hint.clone(),
+                None => "look at what stands between here and Google: a proxy, a firewall".to_owned(),
+            },
             Fault::Missing(_, Some(near)) => format!("did you mean `{near}`?"),
             Fault::Missing(at, None) => format!(
                 "gcloud secrets list {}; ?default=text or ?optional=1 allow that it is missing",

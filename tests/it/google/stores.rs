@@ -121,7 +121,7 @@ fn imports_of_a_project_by_name_label_and_filter() {
         .args("-- true")
         .run()
         .exits(125)
-        .says("nothing to load");
+        .says("the environment names no store");
     let none = google.shim().env("ENVSHIM_IMPORT", "gcp:none-*").refused();
     none.says("import gcp:none-*: holds nothing to import");
     let odd = google.shim().env("ENVSHIM_IMPORT", "gcp:*?filter=a b");

@@ -86,7 +86,7 @@ class State:
         self.no_scope = False
         self.payers = ["imip"]
         self.subject = f"subject.{CANARY}.token"
-        self.impersonable = [f"target@imip.iam.gserviceaccount.com"]
+        self.impersonable = ["target@imip.iam.gserviceaccount.com"]
         self.machine = EMAIL
         self.machine_project = "imip"
 
@@ -137,6 +137,13 @@ def who_is(headers):
         return STATE.tokens[token]
     if token.count(".") != 2:
         raise Refused(401, "UNAUTHENTICATED", reason="ACCESS_TOKEN_TYPE_UNSUPPORTED")
+    # Judged once: it says the same in every request of a load.
+    STATE.tokens[token] = signed(token)
+    return STATE.tokens[token]
+
+
+def signed(token):
+    """Whose own token it is."""
     try:
         # google-auth judges the signature, `iat` and `exp`.
         claims = google.auth.jwt.decode(token, certs=STATE.public)
