@@ -74,6 +74,10 @@ class State:
             "private_key": pem, "client_email": EMAIL, "client_id": "1",
             "token_uri": "https://oauth2.googleapis.com/token",
         }
+        self.signers = [
+            (audience, service_account.Credentials.from_service_account_info(
+                self.file, scopes=scopes, always_use_jwt_access=scopes is not None))
+            for audience, scopes in ((None, [SCOPE]), ("https://secretmanager.googleapis.com/", None))]
         self.places = {}
         self.asked = []
         self.tokens = {}
@@ -149,18 +153,17 @@ def signed(token):
         claims = google.auth.jwt.decode(token, certs=STATE.public)
     except ValueError as error:
         raise Refused(401, "UNAUTHENTICATED", str(error), reason="ACCOUNT_STATE_INVALID")
-    # And it is what google-auth itself would have signed, but for the moment.
-    credentials = service_account.Credentials.from_service_account_info(
-        STATE.file, scopes=[SCOPE], always_use_jwt_access=True)
-    credentials._create_self_signed_jwt(None)
-    credentials.refresh(None)
-    own = google.auth.jwt.decode(credentials.token, certs=STATE.public)
-    times = {"iat", "exp"}
-    same = google.auth.jwt.decode_header(token) == google.auth.jwt.decode_header(credentials.token)
-    for name in times:
-        same = same and isinstance(claims[name], int)
-    if not same or claims["exp"] - claims["iat"] > 3600 or \
-            {**claims, **dict.fromkeys(times)} != {**own, **dict.fromkeys(times)}:
+    # And it is what google-auth itself would have signed, but for the moment: for a scope, or for
+    # this service.
+    times = dict.fromkeys(["iat", "exp"])
+    allowed = []
+    for audience, credentials in STATE.signers:
+        credentials._create_self_signed_jwt(audience)
+        credentials.refresh(None)
+        own = google.auth.jwt.decode(credentials.token, certs=STATE.public, audience=audience)
+        allowed.append((google.auth.jwt.decode_header(credentials.token), {**own, **times}))
+    if not all(isinstance(claims[name], int) for name in times) or claims["exp"] - claims["iat"] > 3600 \
+            or (google.auth.jwt.decode_header(token), {**claims, **times}) not in allowed:
         raise Refused(401, "UNAUTHENTICATED", reason="ACCESS_TOKEN_TYPE_UNSUPPORTED")
     return claims["iss"]
 
@@ -190,8 +193,8 @@ def secret_manager(method, host, path, query, headers, body):
     place = STATE.places.get((project, location), {})
     if name is None:
         return listing(place, at, query)
-    if query:
-        raise Refused(400, "INVALID_ARGUMENT", "no parameters")
+    if set(query) - {"$alt"}:
+        raise Refused(400, "INVALID_ARGUMENT", "unknown parameter")
     if name in STATE.denied or who in STATE.denied:
         raise Refused(403, "PERMISSION_DENIED",
                       f"Permission 'secretmanager.versions.access' denied for resource '{at}/secrets/{name}/versions/{version}' (or it may not exist).",
@@ -375,6 +378,7 @@ HOSTS = {
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     wbufsize = -1
+    disable_nagle_algorithm = True
 
     def log_message(self, *_):
         pass
@@ -412,10 +416,17 @@ class Handler(http.server.BaseHTTPRequestHandler):
     do_GET = do_POST = do_PUT = handle_one
 
 
+class Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+    # A start opens dozens of connections at once.
+    request_queue_size = 256
+
+
 def serve(context):
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
+    server = Server(("127.0.0.1", 0), Handler)
     server.metadata = context is None
+    # Clients end connections as they like.
+    server.handle_error = lambda *_: None
     if context:
         # The handshake happens in the thread of the connection.
         server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
