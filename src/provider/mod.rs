@@ -16,6 +16,8 @@ mod google;
 
 mod hcp;
 
+mod lease;
+
 mod network;
 
 mod vault;
@@ -28,6 +30,7 @@ use crate::format::reference::Reference;
 use crate::report::Report;
 use crate::secret::Secret;
 
+pub use lease::Lease;
 pub use network::Network;
 
 /// Every provider. The order is that of the help and of the search for a bare key.
