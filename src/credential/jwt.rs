@@ -20,6 +20,8 @@ pub enum Claim<'a> {
     Text(&'a str),
     /// A whole number: the moments `iat`, `nbf`, `exp`.
     Number(u64),
+    /// A list of texts: the chain of certificates `x5c`.
+    Texts(&'a [String]),
 }
 
 /// Why there is no token. The place of the key (a file, a variable) is the caller's to say.
@@ -96,28 +98,28 @@ pub fn sign_rs256(
     claims: &[(&str, Claim<'_>)],
     key: &RsaKey,
 ) -> Result<Secret, Fault> {
-    sign("RS256", &RSA_PKCS1_SHA256, header, claims, key)
+    let header = header.iter().map(|(name, text)| (*name, Claim::Text(text)));
+    sign("RS256", &RSA_PKCS1_SHA256, header.collect(), claims, key)
 }
 
 /// A token signed with PS256. `alg` and `typ` are added to the header.
 pub fn sign_ps256(
-    header: &[(&str, &str)],
+    header: &[(&str, Claim<'_>)],
     claims: &[(&str, Claim<'_>)],
     key: &RsaKey,
 ) -> Result<Secret, Fault> {
-    sign("PS256", &RSA_PSS_SHA256, header, claims, key)
+    sign("PS256", &RSA_PSS_SHA256, header.to_vec(), claims, key)
 }
 
 fn sign(
     name: &str,
     encoding: &'static dyn RsaEncoding,
-    header: &[(&str, &str)],
+    more: Vec<(&str, Claim<'_>)>,
     claims: &[(&str, Claim<'_>)],
     key: &RsaKey,
 ) -> Result<Secret, Fault> {
-    let usual = [("alg", name), ("typ", "JWT")];
-    let header = usual.iter().chain(header);
-    let header: Vec<_> = header.map(|(n, text)| (*n, Claim::Text(text))).collect();
+    let mut header = vec![("alg", Claim::Text(name)), ("typ", Claim::Text("JWT"))];
+    header.extend(more);
     let mut token = SecretBuffer::with_capacity(2048);
     token.push(object(&header).as_bytes());
     token.push(b".");
@@ -146,6 +148,10 @@ fn object(members: &[(&str, Claim<'_>)]) -> String {
         match value {
             Claim::Text(text) => json.push_str(&quote(text)),
             Claim::Number(number) => json.push_str(&number.to_string()),
+            Claim::Texts(texts) => {
+                let texts: Vec<String> = texts.iter().map(|text| quote(text)).collect();
+                json.push_str(&format!("[{}]", texts.join(",")));
+            }
         }
     }
     json.push_str(if json.is_empty() { "{}" } else { "}" });

@@ -36,7 +36,10 @@ fn others_verify_them() {
         let key = RsaKey::from_pem(&folder.read(file)).unwrap();
         for (name, token) in [
             ("RS256", sign_rs256(&[("kid", "7")], &claims, &key)),
-            ("PS256", sign_ps256(&[("kid", "7")], &claims, &key)),
+            (
+                "PS256",
+                sign_ps256(&[("kid", Claim::Text("7"))], &claims, &key),
+            ),
         ] {
             let token = String::from_utf8(token.unwrap().expose().to_vec()).unwrap();
             let parts: Vec<&str> = token.split('.').collect();
