@@ -27,6 +27,10 @@ pub enum Fault {
     NoFile(PathBuf),
     /// It cannot be read.
     File(files::Fault),
+    /// The content of a file where its path belongs.
+    Content,
+    /// Neither the content nor the path of a file.
+    NoPath,
     /// It is not JSON; line and column.
     NotJson(String, usize, usize),
     /// Its `type` is not known, or missing.
@@ -81,6 +85,8 @@ impl Explain for Fault {
             Fault::NoProject(tried) => format!("no Google project ({})", tried.shown()),
             Fault::NoFile(path) => format!("there is no {}", path.display()),
             Fault::File(fault) => fault.what(),
+            Fault::Content => "holds the content of a credential file, not its path".to_owned(),
+            Fault::NoPath => "holds neither the content of a credential file nor a path".to_owned(),
             Fault::NotJson(place, line, column) => {
                 format!("{place} is not JSON (line {line}, column {column})")
             }
@@ -138,8 +144,10 @@ impl Explain for Fault {
                 "on a laptop: {LOG_IN}; on Google's machines: give it a service account; elsewhere: set GOOGLE_APPLICATION_CREDENTIALS to the file of a key"
             ),
             Fault::NoProject(_) => "set GCP_PROJECT_ID, or add ?project=".to_owned(),
-            Fault::NoFile(_) => "mount it, or unset GOOGLE_APPLICATION_CREDENTIALS".to_owned(),
+            Fault::NoFile(_) => "mount it, or unset the variable".to_owned(),
             Fault::File(fault) => return fault.hint(),
+            Fault::Content => "put the content into GOOGLE_CREDENTIALS".to_owned(),
+            Fault::NoPath => "GOOGLE_CREDENTIALS=\"$(cat key.json)\", or GOOGLE_APPLICATION_CREDENTIALS=/path/key.json".to_owned(),
             Fault::NotJson(..) | Fault::Lacks(..) => {
                 "take the file as gcloud or the console wrote it".to_owned()
             }

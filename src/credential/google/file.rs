@@ -5,10 +5,12 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use base64ct::{Base64, Encoding};
+
 use crate::credential::Pass;
 use crate::failure::Failure;
 use crate::files::{self, Accept};
-use crate::secret::Secret;
+use crate::secret::{Secret, SecretBuffer};
 
 use super::document::{Document, parse};
 use super::fault::Fault;
@@ -20,16 +22,17 @@ pub(super) const NAMED: &str = "GOOGLE_APPLICATION_CREDENTIALS";
 /// A few kilobytes at most.
 const MOST: usize = 256 << 10;
 
-/// The content of a file, for platforms that have variables only. A path is meant as one.
+/// The content of a file, for platforms that have variables only; in Base64 too, where they take no
+/// quotes. A path is meant as one.
 pub(super) fn content(setup: &Setup<'_>) -> Result<Found, Pass> {
-    let Some(content) = setup.secret(CONTENT) else {
+    let Some(text) = setup.secret(CONTENT) else {
         return Err(Pass::Silent(String::new()));
     };
-    if content.expose().starts_with(b"{") {
-        return account(setup, &content, "it").map_err(Pass::Broken);
+    match inside(text.expose()) {
+        Some(content) => account(setup, &content, "it"),
+        None => must(setup, text.expose(), true),
     }
-    let path = PathBuf::from(OsStr::from_bytes(content.expose()));
-    must(setup, path).map_err(Pass::Broken)
+    .map_err(Pass::Broken)
 }
 
 /// The file that a variable names.
@@ -37,10 +40,35 @@ pub(super) fn named(setup: &Setup<'_>) -> Result<Found, Pass> {
     let Some(path) = (setup.look)(NAMED).filter(|path| !path.is_empty()) else {
         return Err(Pass::Silent("unset".to_owned()));
     };
-    must(setup, PathBuf::from(OsStr::from_bytes(path))).map_err(Pass::Broken)
+    if inside(path).is_some() {
+        return Err(Pass::Broken(Fault::Content.into()));
+    }
+    must(setup, path, false).map_err(Pass::Broken)
 }
 
-fn must(setup: &Setup<'_>, path: PathBuf) -> Result<Found, Failure> {
+/// The JSON that a variable holds, as it is or in Base64.
+fn inside(text: &[u8]) -> Option<Secret> {
+    let text = text.trim_ascii();
+    if text.starts_with(b"{") {
+        return Some(Secret::new(text.to_vec()));
+    }
+    let mut digits = SecretBuffer::with_capacity(text.len());
+    for line in text.split(u8::is_ascii_whitespace) {
+        digits.push(line);
+    }
+    let digits = std::str::from_utf8(digits.as_bytes()).ok()?;
+    let json = Secret::new(Base64::decode_vec(digits).ok()?);
+    json.expose().starts_with(b"{").then_some(json)
+}
+
+/// The file at a path. What does not look like one may be a key, and is not repeated.
+fn must(setup: &Setup<'_>, path: &[u8], strict: bool) -> Result<Found, Failure> {
+    let odd = |b: &u8| b.is_ascii_control() || matches!(b, b'{' | b'"');
+    let named = path.contains(&b'/') || path.ends_with(b".json");
+    if path.len() > 1024 || path.iter().any(odd) || (strict && !named) {
+        return Err(Fault::NoPath.into());
+    }
+    let path = PathBuf::from(OsStr::from_bytes(path));
     match read(setup, &path)? {
         Some(found) => Ok(found),
         None => Err(Fault::NoFile(path).into()),

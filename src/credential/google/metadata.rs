@@ -77,7 +77,7 @@ impl Server {
         let number = |name: &str| setup.text(name)?.parse::<u32>().ok();
         let limit = number("GCE_METADATA_TIMEOUT").unwrap_or(if google { 3 } else { 1 });
         let tries = number("GCE_METADATA_DETECT_RETRIES").unwrap_or(match (pod, google) {
-            (true, _) => 8,
+            (true, _) => 6,
             (false, true) => 3,
             (false, false) => 1,
         });

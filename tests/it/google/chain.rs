@@ -1,5 +1,6 @@
 //! The chain of credentials: each link by itself, their order, and what is said where none has any.
 
+use base64ct::{Base64, Encoding};
 use envshim::format::json::quote;
 
 use crate::house::google::{CANARY, EMAIL, Google};
@@ -52,6 +53,8 @@ fn key_of_a_service_account() {
     // As content of a variable, where there are no files; or a path.
     works(google.stranger().env("GOOGLE_CREDENTIALS", &google.key))
         .has("GOOGLE_CREDENTIALS", &google.key);
+    let encoded = Base64::encode_string(google.key.as_bytes());
+    works(google.stranger().env("GOOGLE_CREDENTIALS", encoded));
     let shim = google.shim();
     let path = shim.folder.join("credentials.json");
     works(
@@ -116,6 +119,22 @@ fn keys_that_are_none() {
     fails(missing).says("GOOGLE_APPLICATION_CREDENTIALS: there is no /no/key.json");
     let odd = google.stranger().env("GOOGLE_CREDENTIALS", "{\"type\":7}");
     fails(odd).says("GOOGLE_CREDENTIALS: it is no credential file");
+    // A key that stands where it does not belong is not repeated.
+    let encoded = Base64::encode_string(google.key.as_bytes());
+    for content in [&google.key, &encoded] {
+        let shim = google
+            .stranger()
+            .env("GOOGLE_APPLICATION_CREDENTIALS", content);
+        fails(shim)
+            .says("GOOGLE_APPLICATION_CREDENTIALS: holds the content of a credential file, not its path")
+            .hides(&content[..40]);
+    }
+    for content in [&encoded[1..], &google.key[1..], "ya29.c4n4ry"] {
+        let shim = google.stranger().env("GOOGLE_CREDENTIALS", content);
+        fails(shim)
+            .says("GOOGLE_CREDENTIALS: holds neither the content of a credential file nor a path")
+            .hides(&content[..10]);
+    }
 }
 
 #[test]
