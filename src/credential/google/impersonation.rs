@@ -7,7 +7,7 @@ use crate::secret::Secret;
 
 use super::document::Document;
 use super::fault::Fault;
-use super::token::{bearer, taken};
+use super::token::{answer, bearer, taken};
 use super::{Found, SCOPE, Setup, Who, file};
 
 const URL: &str = "service_account_impersonation_url";
@@ -57,7 +57,7 @@ fn becomes(
     let request = request
         .header("content-type", Value::Plain("application/json".into()))
         .header("authorization", bearer(&found.token));
-    let answer = setup.client.send(&request)?;
+    let answer = answer(&setup.client, &request)?;
     let json = json::parse(answer.body.expose()).ok();
     if answer.status != 200 {
         let member = found.who.member();

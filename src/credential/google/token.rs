@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 use crate::credential::sigv4::encode;
 use crate::failure::Failure;
 use crate::format::json::{self, Json};
-use crate::http::{Address, Client, Method, Request, Value};
+use crate::http::{Address, Answer, Client, Method, Request, Value};
 use crate::secret::{Secret, SecretBuffer};
 
 use super::fault::{Fault, Login};
@@ -35,7 +35,7 @@ pub(super) fn granted(
         request = request.header("authorization", Value::Secret(proof(basic)));
     }
     let origin = request.address.origin();
-    let answer = client.send(&request)?;
+    let answer = answer(client, &request)?;
     let json = json::parse(answer.body.expose()).ok();
     if answer.status != 200 {
         let text = |name| json.as_ref()?.get(name)?.as_str().filter(|c| is_code(c));
@@ -48,6 +48,17 @@ pub(super) fn granted(
         .into());
     }
     taken(json.as_ref(), "access_token").ok_or_else(|| Fault::Malformed(origin).into())
+}
+
+/// An answer, whatever its status.
+pub(super) fn answer(client: &Client, request: &Request) -> Result<Answer, Failure> {
+    client.send(request).map_err(|fault| {
+        let mut failure = Failure::from(fault);
+        let usual =
+            || "look at what stands between here and Google: a proxy, a firewall".to_owned();
+        failure.hint.get_or_insert_with(usual);
+        failure
+    })
 }
 
 /// A token in an answer.

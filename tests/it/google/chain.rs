@@ -270,6 +270,31 @@ fn nobody_has_any() {
 }
 
 #[test]
+fn project_and_universe() {
+    let Some(google) = google() else { return };
+    google.put_at("app", "other", r#", "project": "other""#);
+    for name in [
+        "GCP_PROJECT_ID",
+        "GOOGLE_CLOUD_PROJECT",
+        "GCLOUD_PROJECT",
+        "CLOUDSDK_CORE_PROJECT",
+    ] {
+        let shim = google.shim().env(name, "other");
+        let shim = shim.file(".vault", "A=gcp:app\n");
+        shim.environment().quiet().has("A", "other");
+    }
+    let elsewhere = "https://secretmanager.cloud.example: ";
+    let universe = google
+        .key
+        .replacen('{', r#"{"universe_domain":"cloud.example","#, 1);
+    fails(google.shim_of(&universe)).says(elsewhere);
+    let shim = google.shim();
+    fails(shim.env("GOOGLE_CLOUD_UNIVERSE_DOMAIN", "cloud.example")).says(elsewhere);
+    let odd = google.shim().env("GOOGLE_CLOUD_UNIVERSE_DOMAIN", "a b");
+    fails(odd).says("GOOGLE_CLOUD_UNIVERSE_DOMAIN: has no usable host name");
+}
+
+#[test]
 fn a_laptop_does_not_wait_long_for_a_metadata_server() {
     let begun = std::time::Instant::now();
     let shim = Shim::new().file(".vault", "A=gcp:app\n");

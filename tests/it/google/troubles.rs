@@ -61,6 +61,49 @@ fn given() -> Vec<u8> {
     answer(200, "", body)
 }
 
+/// What a server does that is not well, and what is said of it.
+fn troubles() -> [(Server, &'static str); 6] {
+    [
+        (after_request(hold), "the server does not answer for"),
+        (
+            after_request(|stream| {
+                let head = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"c4n4ry";
+                drop(stream.write_all(head));
+                hold(stream);
+            }),
+            "the rest of the answer does not come for",
+        ),
+        (
+            after_request(|stream| {
+                let head = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"c4n4ry";
+                drop(stream.write_all(head));
+            }),
+            "the answer was cut off after 8 of 100 bytes",
+        ),
+        (
+            after_request(|stream| drop(stream.write_all(b"c4n4ry c4n4ry\r\n\r\n"))),
+            "the answer is not HTTP",
+        ),
+        (after_request(endless), "the answer is larger than 4 MiB"),
+        (
+            Server::http(|_| answer(302, "Location: https://evil.example/\r\n", "")),
+            "the server redirects (status 302)",
+        ),
+    ]
+}
+
+/// 500 MB.
+fn endless(stream: &mut TcpStream) {
+    let head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    drop(stream.write_all(head));
+    let chunk = [b"100000\r\n".as_slice(), &[b'c'; 0x10_0000], b"\r\n"].concat();
+    for _ in 0..500 {
+        if stream.write_all(&chunk).is_err() {
+            return;
+        }
+    }
+}
+
 #[test]
 fn on_the_way() {
     let free = TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -69,37 +112,25 @@ fn on_the_way() {
     fails(shim(&url))
         .says(&format!("{url}: the connection is refused"))
         .says("hint: is the server running, and is the port right?");
-    let silent = after_request(hold);
-    fails(shim(&silent.url()).args("--timeout=700ms"))
-        .says("the server does not answer for")
-        .says("the time limit of 700 ms is used up")
-        .says("hint: ");
-    let head = after_request(|stream| {
-        drop(stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"c4n4ry"));
-        hold(stream);
-    });
-    fails(shim(&head.url()).args("--timeout=700ms"))
-        .says("the rest of the answer does not come for");
-    let cut = after_request(|stream| {
-        drop(stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"c4n4ry"));
-    });
-    fails(shim(&cut.url())).says("the answer was cut off after 8 of 100 bytes");
-    let garbage = after_request(|stream| drop(stream.write_all(b"c4n4ry c4n4ry\r\n\r\n")));
-    fails(shim(&garbage.url())).says("the answer is not HTTP");
-    let large = after_request(|stream| {
-        let head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
-        drop(stream.write_all(head));
-        let chunk = [b"100000\r\n".as_slice(), &[b'c'; 0x10_0000], b"\r\n"].concat();
-        for _ in 0..500 {
-            if stream.write_all(&chunk).is_err() {
-                return;
-            }
-        }
-    });
-    fails(shim(&large.url())).says("the answer is larger than 4 MiB");
-    let elsewhere = Server::http(|_| answer(302, "Location: https://evil.example/\r\n", ""));
-    fails(shim(&elsewhere.url())).says("the server redirects (status 302)");
-    assert_eq!(elsewhere.seen().len(), 1);
+    for (server, said) in troubles() {
+        fails(shim(&server.url()).args("--timeout=1500ms")).says(said);
+    }
+}
+
+#[test]
+fn on_the_way_to_a_token() {
+    for (server, said) in troubles() {
+        let file = format!(
+            r#"{{"type":"authorized_user","client_id":"c4n4ry","client_secret":"c4n4ry","refresh_token":"c4n4ry","token_uri":"{}/token"}}"#,
+            server.url()
+        );
+        let shim = shim(&server.url())
+            .env("GOOGLE_OAUTH_ACCESS_TOKEN", "")
+            .env("GOOGLE_CREDENTIALS", file);
+        fails(shim.args("--timeout=1500ms"))
+            .says("A: gcp:app#a: GOOGLE_CREDENTIALS: ")
+            .says(said);
+    }
 }
 
 #[test]
