@@ -16,6 +16,8 @@ pub mod aws;
 
 pub mod azure;
 
+pub mod google;
+
 use crate::failure::Failure;
 
 /// A place where credentials may be. `C` is what a link may look at, `T` what it finds.

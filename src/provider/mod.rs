@@ -14,6 +14,8 @@ mod exec;
 
 mod file;
 
+mod google;
+
 mod hcp;
 
 mod lease;
@@ -40,6 +42,7 @@ pub static PROVIDERS: &[Row] = &[
     aws::ROW,
     aws::PARAMETERS,
     azure::ROW,
+    google::ROW,
     file::ROW,
     env::ROW,
     exec::ROW,

@@ -35,6 +35,8 @@ mod environment;
 
 mod exit_status;
 
+mod google;
+
 mod hcp;
 
 mod http;
