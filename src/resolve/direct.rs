@@ -3,6 +3,7 @@
 
 use crate::clock::Deadline;
 use crate::failure::{Explain, Failure, Failures, nearest};
+use crate::format::naming;
 use crate::format::reference::{self, Reference};
 use crate::provider::{
     self, Chosen, Context, Keys, Lent, Listed, Lookup, Network, PROVIDERS, Row, Trouble, Wanted,
@@ -177,20 +178,21 @@ impl<'a> Direct<'a> {
         Err(Fault::NoStore)
     }
 
-    /// The reference that a word means: itself, or a key of the store of keys.
-    pub fn reference(&self, word: &str) -> Result<Reference, Failure> {
+    /// The reference that a word means: itself, or a key of the store of keys. A name without a
+    /// store of keys is a variable that is not there.
+    pub fn reference(&self, word: &str) -> Result<Reference, Trouble> {
         if let Some(reference) = meant(word) {
-            return reference;
+            return reference.map_err(Trouble::Failed);
         }
         let (_, keys) = self.chosen().map_err(|fault| match fault {
-            Fault::NoStore => Fault::NoVariable,
-            other => other,
+            Fault::NoStore if naming::is_valid(word) => Trouble::Missing(Fault::NoVariable.into()),
+            Fault::NoStore => Trouble::Failed(Fault::NoVariable.into()),
+            other => Trouble::Failed(other.into()),
         })?;
         let text = (keys.reference)(word);
-        let none = || Failure::from(Fault::NoStore);
-        reference::parse_exact(&text)
-            .ok_or_else(none)?
-            .map_err(Failure::from)
+        let none = || Trouble::Failed(Fault::NoVariable.into());
+        let reference = reference::parse_exact(&text).ok_or_else(none)?;
+        reference.map_err(|fault| Trouble::Failed(fault.into()))
     }
 
     /// The values of references. Missing is what the store does not have; `defaults` lets
