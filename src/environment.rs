@@ -72,6 +72,8 @@ pub enum Decision {
     Missing,
     /// A command has read it, and starts nothing.
     Read,
+    /// A command has asked for it, and it is not there.
+    Absent,
 }
 
 impl Decision {
@@ -86,6 +88,7 @@ impl Decision {
             Decision::Removed => "kept from the program",
             Decision::Missing => "not set: optional, and missing",
             Decision::Read => "read",
+            Decision::Absent => "not there",
         }
     }
 }

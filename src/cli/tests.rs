@@ -69,9 +69,9 @@ fn mistakes_say_what_to_write() {
         ),
         ("--dir", "--dir lacks its DIR", "write --dir DIR"),
         (
-            "keygen --json",
-            "`keygen` does not take --json",
-            "it belongs to `check`, `get`, `ls`, `explain`",
+            "keygen --arg0 x",
+            "`keygen` does not take --arg0",
+            "it belongs to `run`",
         ),
         (
             "check extra",

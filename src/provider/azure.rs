@@ -18,7 +18,7 @@ mod store;
 use crate::failure::Failure;
 use crate::format::naming::Policy;
 use crate::format::reference::Reference;
-use crate::provider::{Row, Setting};
+use crate::provider::{Chosen, Keys, Row, Setting};
 
 use fault::Miswritten;
 
@@ -35,6 +35,12 @@ pub(crate) const ROW: Row = Row {
     marker: None,
     shield: str::to_owned,
     check,
+    keys: Some(Keys {
+        chosen: |settings| Chosen::by(settings, &[place::URL, place::OTHER_URL, place::NAME]),
+        reference: of_key,
+        all: "azure:*",
+        flat: true,
+    }),
     implied: |settings| match settings.text("SECRET_MANAGER_TYPE") {
         Some(text) if text.eq_ignore_ascii_case("azure") => vec!["azure:*".to_owned()],
         _ => Vec::new(),
@@ -90,6 +96,12 @@ const SETTINGS: &[Setting] = &[
         "the address of the metadata service",
     ),
 ];
+
+/// `database/password` is `database-password` here: names have no slash and no dot.
+fn of_key(key: &str) -> String {
+    let (name, rest) = key.split_at(key.find(['#', '?']).unwrap_or(key.len()));
+    format!("azure:{}{rest}", name.replace(['/', '.'], "-"))
+}
 
 /// What is wrong with a reference.
 fn check(reference: &Reference, import: bool) -> Result<(), Failure> {

@@ -16,7 +16,7 @@ mod reader;
 use crate::failure::Failure;
 use crate::format::naming::Policy;
 use crate::format::reference::Reference;
-use crate::provider::{Lookup, Row, Setting};
+use crate::provider::{Chosen, Keys, Lookup, Row, Setting};
 
 pub(crate) const ROW: Row = Row {
     scheme: "gcp",
@@ -31,6 +31,12 @@ pub(crate) const ROW: Row = Row {
     marker: None,
     shield: str::to_owned,
     check,
+    keys: Some(Keys {
+        chosen,
+        reference: of_key,
+        all: "gcp:*",
+        flat: true,
+    }),
     implied,
     open: |context| Ok(Box::new(reader::Store::open(context)?)),
     write: None,
@@ -99,6 +105,24 @@ const SETTINGS: &[Setting] = &[
     setting("GCE_METADATA_DETECT_RETRIES", "attempts (3)"),
     setting("NO_GCE_CHECK", "true: the metadata server is not asked"),
 ];
+
+/// The names of SDKs may stand there for the program.
+fn chosen(settings: &dyn Lookup) -> Chosen {
+    let sdk = ["GOOGLE_CLOUD_PROJECT", "GCLOUD_PROJECT"];
+    match Chosen::by(settings, &["GCP_PROJECT_ID"]) {
+        Chosen::No if Chosen::by(settings, &sdk) == Chosen::Yes => Chosen::Perhaps,
+        chosen => chosen,
+    }
+}
+
+/// `database/password` is `database-password` here: names have no slash and no dot.
+fn of_key(key: &str) -> String {
+    if key.starts_with("projects/") {
+        return format!("gcp:{key}");
+    }
+    let (name, rest) = key.split_at(key.find(['#', '?']).unwrap_or(key.len()));
+    format!("gcp:{}{rest}", name.replace(['/', '.'], "-"))
+}
 
 /// Only who says so imports a whole project.
 fn implied(settings: &dyn Lookup) -> Vec<String> {

@@ -3,6 +3,7 @@
 
 use crate::clock::Deadline;
 use crate::failure::{Explain, Failure, Failures, nearest};
+use crate::format::naming;
 use crate::format::reference::{self, Reference};
 use crate::provider::{
     self, Chosen, Context, Keys, Lent, Listed, Lookup, Network, PROVIDERS, Row, Trouble, Wanted,
@@ -135,16 +136,16 @@ fn chosen(settings: &dyn Lookup) -> Result<(&'static Row, &'static Keys), Fault>
 }
 
 /// The reference for a key of the store of keys.
-pub(super) fn of_key(key: &str, settings: &dyn Lookup) -> Result<Reference, Failure> {
+pub(super) fn of_key(key: &str, settings: &dyn Lookup) -> Result<Reference, Trouble> {
     let (_, keys) = chosen(settings).map_err(|fault| match fault {
-        Fault::NoStore => Fault::NoVariable,
-        other => other,
+        Fault::NoStore if naming::is_valid(key) => Trouble::Missing(Fault::NoVariable.into()),
+        Fault::NoStore => Trouble::Failed(Fault::NoVariable.into()),
+        other => Trouble::Failed(other.into()),
     })?;
     let text = (keys.reference)(key);
-    let none = || Failure::from(Fault::NoStore);
-    reference::parse_exact(&text)
-        .ok_or_else(none)?
-        .map_err(Failure::from)
+    let none = || Trouble::Failed(Fault::NoVariable.into());
+    let reference = reference::parse_exact(&text).ok_or_else(none)?;
+    reference.map_err(|fault| Trouble::Failed(fault.into()))
 }
 
 /// What a command found.
@@ -191,10 +192,11 @@ impl<'a> Direct<'a> {
         chosen(&self.view).map_err(Failure::from)
     }
 
-    /// The reference that a word means: itself, or a key of the store of keys.
-    pub fn reference(&self, word: &str) -> Result<Reference, Failure> {
+    /// The reference that a word means: itself, or a key of the store of keys. A name without a
+    /// store of keys is a variable that is not there.
+    pub fn reference(&self, word: &str) -> Result<Reference, Trouble> {
         match meant(word) {
-            Some(reference) => reference,
+            Some(reference) => reference.map_err(Trouble::Failed),
             None => of_key(word, &self.view),
         }
     }

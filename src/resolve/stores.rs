@@ -3,7 +3,7 @@
 use crate::clock::Deadline;
 use crate::failure::{Explain, Failure, Failures, nearest};
 use crate::format::reference::{Reference, parse_exact};
-use crate::provider::{self, Answer, Context, Lookup, Network, Row, Store, Wanted};
+use crate::provider::{self, Answer, Context, Lookup, Network, Row, Store, Trouble, Wanted};
 use crate::report::Report;
 use crate::resolve::direct::{FileSettings, of_key};
 use crate::resolve::{View, manner};
@@ -162,7 +162,7 @@ impl<'a> Desk<'a> {
 
     /// The place that a bare key means, in the store that the settings choose.
     pub fn place(&self, key: &str) -> Result<Target, Failure> {
-        Target::of(of_key(key, &self.view)?)
+        Target::of(of_key(key, &self.view).map_err(Trouble::failure)?)
     }
 
     /// Begins to measure the time anew: a person was asked, and has taken it.

@@ -2,12 +2,14 @@
 //!
 //! A word is a reference, if its scheme is known; else the name of a variable that the source sets;
 //! else a key of the store of keys. A name in capitals may also be a variable of an import: before a
-//! store is asked for a key of that name, unless each of its keys is a variable anyway.
+//! store is asked for a key of that name, unless each of its keys is a variable anyway. Without a
+//! store of keys every name may be.
 
 use crate::audit::{self, Outcome, Record};
 use crate::environment::{Decision, Line};
 use crate::failure::{Exit, Explain, Failure, Failures};
 use crate::format::json::{self, Json};
+use crate::format::naming;
 use crate::provider::{self, Lent, Network, Trouble};
 use crate::report::Report;
 use crate::resolve::{self, Direct, FileSettings, Got, Loaded, Place, Resolved};
@@ -147,7 +149,7 @@ fn look_up(
         words,
         &mut outcomes,
         &choice,
-        false,
+        Among::Entries,
         settings,
         network,
         report,
@@ -162,7 +164,7 @@ fn look_up(
             words,
             &mut outcomes,
             &choice,
-            false,
+            Among::Entries,
             settings,
             network,
             report,
@@ -170,16 +172,17 @@ fn look_up(
     }
     let document = document::read(choice.duplicate(), &provider::schemes(), report)?;
     let file = FileSettings::of(document, settings, network, report)?;
-    let flat = {
-        let direct = Direct::new(settings, file.duplicate(), network, report);
-        direct.store().is_ok_and(|(_, keys)| keys.flat)
+    let among = match Direct::new(settings, file.duplicate(), network, report).store() {
+        Ok((_, keys)) if keys.flat => None,
+        Ok(_) => Some(Among::Capitals),
+        Err(_) => Some(Among::Names),
     };
-    if !flat {
+    if let Some(among) = among {
         from_source(
             words,
             &mut outcomes,
             &choice,
-            true,
+            among,
             settings,
             network,
             report,
@@ -197,13 +200,28 @@ fn look_up(
                 asked.push(at);
                 references.push(reference);
             }
-            Err(failure) => put(&mut outcomes, at, Err(Trouble::Failed(failure))),
+            // Where there is no source, nobody has said that it is not there.
+            Err(Trouble::Missing(failure)) if choice.kind == Kind::Nothing => {
+                put(&mut outcomes, at, Err(Trouble::Failed(failure)));
+            }
+            Err(trouble) => put(&mut outcomes, at, Err(trouble)),
         }
     }
     for (at, outcome) in asked.into_iter().zip(direct.values(references, defaults)) {
         put(&mut outcomes, at, outcome);
     }
     Ok(outcomes.into_iter().flatten().collect())
+}
+
+/// Which words are looked up where.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Among {
+    /// Those that are entries.
+    Entries,
+    /// Names in capitals, among the imports.
+    Capitals,
+    /// All names, for there is no store of keys.
+    Names,
 }
 
 fn put(outcomes: &mut [Option<Result<Got, Trouble>>], at: usize, outcome: Result<Got, Trouble>) {
@@ -219,12 +237,12 @@ fn choose(settings: &Settings, record: &mut Record, report: &Report) -> Result<C
     Ok(choice)
 }
 
-/// The values of words that are entries of the source, or with `imports` variables of an import.
+/// The values of words that are variables of the source.
 fn from_source(
     words: &[String],
     outcomes: &mut [Option<Result<Got, Trouble>>],
     choice: &Choice,
-    imports: bool,
+    among: Among,
     settings: &mut Settings,
     network: &Network,
     report: &Report,
@@ -233,10 +251,10 @@ fn from_source(
     let mut wanted: Vec<(usize, String)> = Vec::new();
     for (at, word) in words.iter().enumerate() {
         let open = matches!(outcomes.get(at), Some(None)) && resolve::meant(word).is_none();
-        let here = if imports {
-            is_in_capitals(word)
-        } else {
-            document.sets(word) && !resolve::is_setting(word)
+        let here = match among {
+            Among::Entries => document.sets(word) && !resolve::is_setting(word),
+            Among::Capitals => is_in_capitals(word),
+            Among::Names => naming::is_valid(word),
         };
         if open && here {
             wanted.push((at, word.clone()));
@@ -247,13 +265,13 @@ fn from_source(
     }
     let names: Vec<String> = wanted.iter().map(|(_, name)| name.clone()).collect();
     document.keep_only(&names, resolve::is_setting);
-    document.imports = imports;
+    document.imports = among != Among::Entries;
     let Resolved { mut loaded, .. } = resolve::resolve(document, settings, network, report)?;
     for (at, name) in wanted {
         let found = loaded.iter().position(|variable| variable.name == name);
         match found.map(|found| loaded.swap_remove(found)) {
             Some(variable) => put(outcomes, at, Ok(Got::of(variable))),
-            None if imports => {}
+            None if among != Among::Entries => {}
             None => put(outcomes, at, Err(Trouble::Missing(Unset.into()))),
         }
     }
@@ -276,7 +294,7 @@ fn line(word: &str, outcome: &Result<Got, Trouble>) -> Line {
         decision: if got.is_some() {
             Decision::Read
         } else {
-            Decision::Missing
+            Decision::Absent
         },
     }
 }

@@ -65,7 +65,7 @@ struct Finding {
 pub(super) fn lint(settings: &Settings, report: &Report) -> Ended {
     let mut findings = Vec::new();
     for path in paths(settings)? {
-        look_at(&path, settings, &mut findings)?;
+        look_at(&path, settings, report, &mut findings)?;
     }
     let mut text = String::new();
     if settings.json {
@@ -102,7 +102,12 @@ fn paths(settings: &Settings) -> Result<Vec<PathBuf>, Failure> {
     Ok(there)
 }
 
-fn look_at(path: &Path, settings: &Settings, findings: &mut Vec<Finding>) -> Result<(), Failures> {
+fn look_at(
+    path: &Path,
+    settings: &Settings,
+    report: &Report,
+    findings: &mut Vec<Finding>,
+) -> Result<(), Failures> {
     let found = files::read(path, source::MOST, Accept::Regular).map_err(Failure::from)?;
     let found = found.ok_or_else(|| Failure::from(Fault::NotThere(path.to_owned())))?;
     let file = path.display().to_string();
@@ -131,7 +136,7 @@ fn look_at(path: &Path, settings: &Settings, findings: &mut Vec<Finding>) -> Res
             Some(format!("chmod 600 {file}")),
         );
     }
-    match in_git(path, settings) {
+    match in_git(path, settings, report) {
         Some(true) => {
             let hint = format!("git rm --cached {file}; what was pushed is no secret any more");
             add(None, None, "git keeps it".to_owned(), Some(hint));
@@ -254,7 +259,7 @@ fn is_ours(binding: &Binding, schemes: &[&'static str]) -> bool {
 }
 
 /// Git keeps the file (true), or does not ignore it (false).
-fn in_git(path: &Path, settings: &Settings) -> Option<bool> {
+fn in_git(path: &Path, settings: &Settings, report: &Report) -> Option<bool> {
     let folder = path
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty());
@@ -269,9 +274,12 @@ fn in_git(path: &Path, settings: &Settings) -> Option<bool> {
         shielded(folder.to_str()?),
         shielded(name)
     );
-    let helper = Helper::start(&command, Deadline::after(settings.timeout)).ok()?;
-    let said = helper.output().ok()?;
-    match said.expose().first() {
+    let helper = Helper::start(&command, Deadline::after(settings.timeout));
+    let said = helper.and_then(Helper::output).map_err(|fault| {
+        let what = format!("{}: git was not asked: {}", path.display(), fault.what());
+        report.warn(&what, fault.hint().as_deref());
+    });
+    match said.ok()?.expose().first() {
         Some(b'?') => Some(false),
         Some(_) => Some(true),
         None => None,

@@ -32,7 +32,7 @@ pub(super) fn on_terminal() -> bool {
     std::io::stdout().is_terminal()
 }
 
-/// stdout is a terminal that shows colours, and nobody has said no (https://no-color.org).
+/// stdout is a terminal that shows colours, and nobody has said no (<https://no-color.org>).
 pub(super) fn colours(settings: &Settings) -> bool {
     let no = settings.inherited.value("NO_COLOR");
     let terminal = settings.inherited.value("TERM").unwrap_or_default();

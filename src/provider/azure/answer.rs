@@ -20,6 +20,8 @@ pub(super) struct Got {
     pub(super) version: Option<String>,
     pub(super) value: Secret,
     pub(super) state: State,
+    /// When this version was written.
+    pub(super) changed: Option<SystemTime>,
     vault: String,
 }
 
@@ -32,14 +34,17 @@ pub(super) enum State {
     Expired(SystemTime),
 }
 
+/// A moment in the attributes of a secret.
+pub(super) fn moment(secret: &Json, name: &str) -> Option<SystemTime> {
+    let seconds = secret.get("attributes")?.get(name)?.whole()?;
+    UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
+}
+
 impl State {
     /// Out of the attributes of a secret.
     pub(super) fn of(secret: &Json, now: SystemTime) -> State {
         let attributes = secret.get("attributes");
-        let moment = |name| {
-            let seconds = attributes?.get(name)?.whole()?;
-            UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
-        };
+        let moment = |name| moment(secret, name);
         let enabled = attributes.and_then(|a| a.get("enabled"));
         match (enabled, moment("nbf"), moment("exp")) {
             (Some(Json::Bool(false)), ..) => State::Disabled,
@@ -89,6 +94,7 @@ pub(super) fn outcome(answer: &Heard, vault: &str, target: &Target) -> Outcome {
             version: version.map(str::to_owned),
             value: json.get("value")?.text()?.duplicate(),
             state: State::of(json, SystemTime::now()),
+            changed: moment(json, "updated"),
             vault: vault.to_owned(),
         })
     };

@@ -5,9 +5,9 @@ use std::time::SystemTime;
 use crate::failure::Failure;
 use crate::format::json::{self, Json};
 use crate::http::Address;
-use crate::provider::{Answer, Context, Found, Item, Trouble, Value};
+use crate::provider::{self, About, Answer, Context, Found, Item, Trouble, Value};
 
-use super::answer::{State, named, refused};
+use super::answer::{State, moment, named, refused};
 use super::fault::Fault;
 use super::place::renames;
 use super::plan::{Goal, Target};
@@ -36,6 +36,7 @@ pub(super) struct Listed {
 struct Entry {
     name: String,
     state: State,
+    changed: Option<SystemTime>,
     /// The key of a certificate, which the vault keeps as a secret too.
     managed: bool,
 }
@@ -77,6 +78,25 @@ impl Store<'_> {
         Some(Ok(listed))
     }
 
+    /// The names in a vault that begin so.
+    pub(super) fn names(
+        &mut self,
+        vault: usize,
+        begin: &str,
+    ) -> Result<Vec<provider::Listed>, Failure> {
+        let entries = self.entries(vault, PAGES)?.into_iter();
+        let entries = entries.filter(|entry| !entry.managed);
+        let listed = entries.filter_map(|entry| {
+            let (start, rest) = entry.name.split_at_checked(begin.len())?;
+            start.eq_ignore_ascii_case(begin).then(|| provider::Listed {
+                name: rest.to_owned(),
+                version: None,
+                changed: entry.changed,
+            })
+        });
+        Ok(listed.collect())
+    }
+
     /// The secrets of a vault without their values, from its first pages.
     fn entries(&mut self, vault: usize, pages: usize) -> Result<Vec<Entry>, Failure> {
         let place = self.plan.vaults.get(vault).cloned();
@@ -103,6 +123,7 @@ impl Store<'_> {
                 entries.push(Entry {
                     name: name.to_owned(),
                     state: State::of(secret, now),
+                    changed: moment(secret, "updated"),
                     managed: matches!(secret.get("managed"), Some(Json::Bool(true))),
                 });
             }
@@ -195,6 +216,7 @@ impl Listed {
         Ok(Found {
             value: Value::Folder(items),
             version: None,
+            about: About::default(),
         })
     }
 }

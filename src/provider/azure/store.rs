@@ -3,8 +3,8 @@
 use crate::credential::azure::{Want, token};
 use crate::failure::Failure;
 use crate::http::{Address, Answer as Heard, Client, Request, Value};
-use crate::provider::{Answer, Context, Found, Provider, Trouble, Wanted};
-use crate::provider::{Value as Shape, fields, pick};
+use crate::provider::{About, Answer, Context, Found, Listed, Provider, Trouble, Wanted};
+use crate::provider::{Value as Shape, fields, fields_of, pick};
 use crate::secret::{Secret, SecretBuffer};
 
 use super::answer::{Got, outcome};
@@ -61,6 +61,15 @@ impl Provider for Store<'_> {
         });
         answers.collect()
     }
+
+    fn list(&mut self, wanted: &Wanted<'_>) -> Result<Vec<Listed>, Trouble> {
+        let home = self.home.clone();
+        match self.plan.add(wanted, home.as_ref()) {
+            Goal::Folder(vault, begin) => self.names(vault, &begin).map_err(Trouble::Failed),
+            Goal::One(_) => fields_of(self, wanted),
+            Goal::Nowhere(failure) => Err(Trouble::Failed(failure)),
+        }
+    }
 }
 
 impl<'a> Store<'a> {
@@ -116,6 +125,10 @@ impl<'a> Store<'a> {
         Ok(Found {
             value,
             version: got.version.clone(),
+            about: About {
+                changed: got.changed,
+                lent: None,
+            },
         })
     }
 

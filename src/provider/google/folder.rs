@@ -4,7 +4,7 @@
 use crate::credential::sigv4::encoded;
 use crate::failure::Explain;
 use crate::format::json::Json;
-use crate::provider::{Answer, Found, Item, Value};
+use crate::provider::{About, Answer, Found, Item, Listed, Trouble, Value};
 
 use super::answer::content;
 use super::fault::{Fault, Where};
@@ -70,16 +70,26 @@ impl Store<'_> {
         Err(Fault::Endless)
     }
 
+    /// The same without values. What a secret has is said of its versions, one by one.
+    pub(super) fn listing(&self, folder: &Folder) -> Result<Vec<Listed>, Trouble> {
+        let (location, filter) = (folder.location.as_deref(), folder.narrowed());
+        let names = self.names(&folder.project, location, filter.as_deref(), PAGES);
+        let names = names.map_err(|fault| fault.trouble())?;
+        let listed = names.iter().filter_map(|name| {
+            Some(Listed {
+                name: name.strip_prefix(&folder.begin)?.to_owned(),
+                version: None,
+                changed: None,
+            })
+        });
+        Ok(listed.collect())
+    }
+
     /// Every secret whose name begins so. One that cannot be read fails the whole: a program is not
     /// started with a part of its secrets. One that has been switched off is left out, and said.
     pub(super) fn folder(&self, folder: &Folder) -> Answer {
         let begin = folder.begin.as_str();
-        let filter = match (&folder.filter, begin) {
-            (None, "") => None,
-            (Some(filter), "") => Some(filter.clone()),
-            (None, begin) => Some(format!("name:{begin}")),
-            (Some(filter), begin) => Some(format!("({filter}) AND name:{begin}")),
-        };
+        let filter = folder.narrowed();
         let location = folder.location.as_deref();
         let names = self.names(&folder.project, location, filter.as_deref(), PAGES);
         let names = names.map_err(|fault| fault.trouble())?;
@@ -113,7 +123,21 @@ impl Store<'_> {
         Ok(Found {
             value: Value::Folder(items),
             version: None,
+            about: About::default(),
         })
+    }
+}
+
+impl Folder {
+    /// Its filter, with the beginning of the names.
+    fn narrowed(&self) -> Option<String> {
+        let begin = self.begin.as_str();
+        match (&self.filter, begin) {
+            (None, "") => None,
+            (Some(filter), "") => Some(filter.clone()),
+            (None, begin) => Some(format!("name:{begin}")),
+            (Some(filter), begin) => Some(format!("({filter}) AND name:{begin}")),
+        }
     }
 }
 

@@ -6,7 +6,10 @@
 use crate::credential::google::Session;
 use crate::failure::Failure;
 use crate::http::Address;
-use crate::provider::{Answer, Context, Found, Provider, Trouble, Value, Wanted, fields, pick};
+use crate::provider::{
+    About, Answer, Context, Found, Listed, Provider, Trouble, Value, Wanted, fields, fields_of,
+    pick,
+};
 use crate::report::Report;
 use crate::secret::Secret;
 
@@ -216,6 +219,14 @@ impl Provider for Store<'_> {
         });
         answers.collect()
     }
+
+    fn list(&mut self, wanted: &Wanted<'_>) -> Result<Vec<Listed>, Trouble> {
+        match self.goal(wanted, &mut Vec::new()) {
+            Ok(Goal::Several(folder)) => self.listing(&folder),
+            Ok(_) => fields_of(self, wanted),
+            Err(failure) => Err(Trouble::Failed(failure)),
+        }
+    }
 }
 
 fn answer(got: &Got, wanted: &Wanted<'_>, name: &str) -> Answer {
@@ -228,6 +239,7 @@ fn answer(got: &Got, wanted: &Wanted<'_>, name: &str) -> Answer {
     Ok(Found {
         value,
         version: got.version.clone(),
+        about: About::default(),
     })
 }
 

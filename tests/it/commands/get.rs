@@ -1,5 +1,6 @@
 //! `get` and `has`: what a word means, and what is printed.
 
+use crate::house::aws::Aws;
 use crate::house::openbao::OpenBao;
 use crate::house::pty::Pty;
 use crate::house::{Answer, Shim};
@@ -92,6 +93,12 @@ fn the_store_of_keys() {
     // A region may well be there for the program.
     let region = file().env("AWS_REGION", "eu-central-1");
     assert_eq!(get(region, "user").ok().out, "app");
+    // Without a store of keys a name is a variable that is not there.
+    let plain = || Shim::new().file(".vault", "A=1\n");
+    get(plain(), "B").exits(1).says("B: is no variable here");
+    plain().args("has B").run().exits(1).quiet();
+    plain().args("has b/c").run().exits(125);
+    Shim::new().args("has B").run().exits(125);
     get(file().env("SECRET_MANAGER_TYPE", "fil"), "user")
         .exits(125)
         .says("there is no store `fil`");
@@ -132,8 +139,15 @@ fn a_variable_of_an_import() {
             .file("app.json", r#"{"db_password":"x","UP":"y"}"#)
     };
     assert_eq!(get(shim(), "UP").ok().out, "y");
-    // It is a key, and there is no store of keys.
-    get(shim(), "db_password").exits(125);
+    // Without a store of keys there is nothing else that it could be.
+    assert_eq!(get(shim(), "db_password").ok().out, "x");
+    let keyed = || {
+        shim()
+            .env("VAULT_ADDR", "http://127.0.0.1:9")
+            .args("--timeout 1s")
+    };
+    get(keyed(), "db_password").exits(125);
+    assert_eq!(get(keyed(), "UP").ok().out, "y");
     assert_eq!(
         get(shim().args("--names upper"), "DB_PASSWORD").ok().out,
         "x"
@@ -297,4 +311,45 @@ fn keys_of_vault_folders_and_leases() {
         shown.starts_with("NAME        VERSION  AGE\r\nproduction  2        "),
         "{shown}"
     );
+}
+
+#[test]
+fn names_versions_and_ages_of_aws() {
+    for aws in [Aws::ministack(), Aws::moto()].into_iter().flatten() {
+        aws.secret("imip/one", b"c4n4ry");
+        aws.secret("imip/deep/two", br#"{"a":"c4n4ry"}"#);
+        aws.secret("other", b"x");
+        aws.parameter("/imip/p", "SecureString", "c4n4ry");
+        aws.parameter("/imip/p", "SecureString", "c4n4ry2");
+        let ls = |words: &str| {
+            let answer = aws.shim().args("ls").args(words).run().ok().quiet();
+            answer.hides("c4n4ry").out
+        };
+        assert_eq!(ls("aws:imip/*"), "deep/two\none\n");
+        assert_eq!(ls("aws:*"), "imip/deep/two\nimip/one\nother\n");
+        assert_eq!(ls("aws:imip/deep/two"), "a\n");
+        assert_eq!(ls("ssm:/imip/"), "p\n");
+        let json = ls("--json ssm:/imip/");
+        let changed = json.strip_prefix("[{\"name\":\"p\",\"version\":\"2\",\"changed\":\"20");
+        assert!(changed.is_some(), "{json}");
+        let json = ls("--json aws:imip/*");
+        assert!(!json.contains("null"), "{json}");
+
+        let vault = "A=aws:imip/one\nB=ssm:/imip/p\n";
+        for (name, version) in [("A", None), ("B", Some("\"2\""))] {
+            let shim = aws.shim().file(".vault", vault).args("explain --json");
+            let out = shim.args(name).run().ok().hides("c4n4ry").out;
+            assert!(!out.contains("\"version\":null"), "{out}");
+            assert!(out.contains("\"changed\":\"20"), "{out}");
+            assert!(version.is_none_or(|version| out.contains(version)), "{out}");
+        }
+        // Which store of the two a key is of.
+        let keyed = aws.shim().args("get imip/deep/two#a").run().ok();
+        assert_eq!(keyed.out, "c4n4ry");
+        let keyed = aws
+            .shim()
+            .env("SECRET_MANAGER_TYPE", "ssm")
+            .args("get imip/p");
+        assert_eq!(keyed.run().ok().out, "c4n4ry2");
+    }
 }

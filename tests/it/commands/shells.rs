@@ -136,6 +136,26 @@ fn zsh_completes_what_a_person_types() {
 }
 
 #[test]
+fn zsh_loads_it_from_a_folder() {
+    if without("shells") {
+        return;
+    }
+    let folder = folder();
+    let script = Shim::new().args("completions zsh").run().ok().bytes;
+    folder.write("functions/_envshim", script);
+    let mut zsh = program(&folder, "zsh");
+    zsh.args(["-f", "-i"]);
+    let mut pty = Pty::spawn(zsh);
+    pty.send("bindkey -e; unset zle_bracketed_paste; fpath=($PWD/functions $fpath); autoload -U compinit; compinit -u -D; echo rea''dy\n");
+    pty.expect("ready\r\n");
+    for (line, want) in ONLY {
+        pty.send(format!("{line}\t"));
+        pty.expect(&completed(line, want));
+        pty.send("\x15");
+    }
+}
+
+#[test]
 fn fish_completes() {
     if without("shells") {
         return;
