@@ -12,7 +12,7 @@ use crate::provider::{Context, Provider};
 use crate::secret::Secret;
 
 /// How often a secret is read again because somebody else was faster.
-pub(crate) const TRIES: u32 = 20;
+pub(crate) const TRIES: u32 = 50;
 
 /// How a store is opened for writing.
 pub struct Writing {

@@ -8,7 +8,9 @@ use crate::failure::{Explain, Failure};
 use crate::format::json::Json;
 use crate::format::reference::Reference;
 use crate::http::{Answer, Method};
-use crate::provider::write::{Fault as Unfit, TRIES, Verdict, by_secret, into_fields, outcomes};
+use crate::provider::write::{
+    Fault as Unfit, TRIES, Verdict, by_secret, into_fields, outcomes, pause,
+};
 use crate::provider::{Change, Store, Written};
 use crate::secret::Secret;
 
@@ -92,7 +94,12 @@ impl Vault<'_> {
         let answer = self.server.write(&encoded(&path), Method::Post, body)?;
         match answer.status {
             200 | 204 => {}
-            400 if self.is_late(&answer) => return Ok(None),
+            400 if self.says(&answer, "did not match the current version") => return Ok(None),
+            // A mount that was made just now.
+            400 if self.says(&answer, "Upgrading from non-versioned to versioned") => {
+                pause();
+                return Ok(None);
+            }
             401 | 403 => return Err(Fault::MayNotWrite(path)),
             400 | 404 | 405 | 413 => {
                 let status = answer.status;
@@ -116,8 +123,8 @@ impl Vault<'_> {
         }))
     }
 
-    /// Vault refuses because the version is not the newest any more.
-    fn is_late(&self, answer: &Answer) -> bool {
+    /// Vault gives this reason.
+    fn says(&self, answer: &Answer, reason: &str) -> bool {
         let Ok(content) = self.server.content(answer) else {
             return false;
         };
@@ -128,7 +135,7 @@ impl Vault<'_> {
         errors
             .iter()
             .filter_map(Json::as_str)
-            .any(|error| error.contains("did not match the current version"))
+            .any(|error| error.contains(reason))
     }
 
     /// Writes what is to be kept beside the secret; what else is kept there stays.

@@ -165,6 +165,9 @@ impl OpenBao {
             "{{\"backend_type\": \"kv\", \"path\": \"{path}\", \"options\": {{\"version\": \"{version}\"}}}}"
         );
         self.call("sys.enable_secrets_engine", &arguments);
+        if version == 2 {
+            self.call("ready", &format!("{{\"path\": \"{path}\"}}"));
+        }
     }
 
     /// A policy with one rule.

@@ -23,7 +23,19 @@ client.token = made["root_token"]
 # A node of a cluster is first of all elected; what is not well is a response of its own kind.
 while isinstance(client.sys.read_health_status(method="GET"), requests.Response):
     time.sleep(0.05)
+
+
+def ready(path):
+    """Waits for a new KV v2 engine, which refuses everything until it has set itself up."""
+    while True:
+        try:
+            return client.secrets.kv.v2.read_configuration(mount_point=path)
+        except hvac.exceptions.InvalidRequest:
+            time.sleep(0.02)
+
+
 client.sys.enable_secrets_engine("kv", path="secret", options={"version": "2"})
+ready("secret")
 
 
 def unseal():
@@ -40,7 +52,7 @@ def join(url):
         time.sleep(0.05)
 
 
-OURS = {"unseal": unseal, "join": join}
+OURS = {"unseal": unseal, "join": join, "ready": ready}
 
 
 def answer(value):

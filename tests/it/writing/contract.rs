@@ -40,6 +40,7 @@ pub fn keeps_what_it_is_given(client: &dyn Client) {
     bytes(client);
     fields(client);
     at_once(client);
+    untold(client);
 }
 
 fn bytes(client: &dyn Client) {
@@ -73,6 +74,36 @@ fn bytes(client: &dyn Client) {
         let answer = shim.args("set").arg(&one).stdin("other").run().exits(125);
         answer.says("was expected");
     }
+}
+
+/// Neither a value that was written nor one that was refused comes out anywhere.
+fn untold(client: &dyn Client) {
+    let canary = "c4n4ry/+s3cr3t=&x";
+    let shim = || client.shim().env("ENVSHIM_LOG", "debug");
+    let reference = client.reference("canary");
+    set(shim(), &reference, canary)
+        .hides("c4n4ry")
+        .hides("s3cr3t");
+    set(shim(), &reference, canary)
+        .hides("c4n4ry")
+        .hides("s3cr3t");
+    for words in ["set --if-version never", "set --if-version 0"] {
+        let answer = shim().args(words).arg(&reference).stdin("c4n4ry").run();
+        answer.exits(125).hides("c4n4ry");
+    }
+    let answer = shim()
+        .args("set")
+        .arg(format!("{reference}#field"))
+        .stdin("s3cr3t")
+        .run();
+    answer.hides("c4n4ry").hides("s3cr3t");
+    let pushed = shim().file(".env", format!("A={canary}\nB=\"{canary}\"\n"));
+    let answer = pushed
+        .args("push .env")
+        .arg(client.reference("pushed"))
+        .run()
+        .ok();
+    answer.hides("c4n4ry").hides("s3cr3t");
 }
 
 fn fields(client: &dyn Client) {
