@@ -303,7 +303,7 @@ fn github(name: &str) -> Option<Why> {
     let kept = ["GITHUB_", "RUNNER_"]
         .iter()
         .any(|own| upper.starts_with(own));
-    (kept || upper == "NODE_OPTIONS" || upper == "CI").then_some(Why::Kept)
+    (kept || upper == "NODE_OPTIONS").then_some(Why::Kept)
 }
 
 /// A key in the data of a Secret.

@@ -363,6 +363,21 @@ fn commands(store: &dyn Store) {
         format!("{{{}:\"c4n4ry\",{}:\"2\"}}\n", want[0], want[1])
     );
 
+    // A field that is not there is told without those that are.
+    let shim = store.shim(&[("one", OBJECT)]).args("get");
+    let answer = shim.arg(format!("{reference}#usr")).run().exits(1);
+    answer.says("hint: did you mean `user`?").hides("est\"");
+    // Nobody knows what a store that is silent holds.
+    for words in ["get", "has", "ls"] {
+        let Some((shim, reference)) = store.hanging() else {
+            break;
+        };
+        let begin = Instant::now();
+        let shim = shim.args("--timeout 300ms").args(words).arg(reference);
+        shim.run().exits(125).says("300 ms");
+        assert!(begin.elapsed() < Duration::from_secs(3), "{words}");
+    }
+
     let none = store.reference("none");
     let has = store.shim(there).args("has").arg(&none).run();
     let get = store.shim(there).args("get").arg(&none).run();
