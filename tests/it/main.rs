@@ -55,6 +55,8 @@ mod signals;
 
 mod static_binary;
 
+mod supervise;
+
 mod transparency;
 
 mod vault;
