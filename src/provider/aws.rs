@@ -35,6 +35,7 @@ pub(crate) const ROW: Row = Row {
     shield: str::to_owned,
     check: check_secret,
     implied,
+    tend: None,
     open: |context| Ok(Box::new(secrets::Manager(service::open(context)?))),
 };
 
@@ -52,6 +53,7 @@ pub(crate) const PARAMETERS: Row = Row {
     shield: str::to_owned,
     check: check_parameter,
     implied: |_| Vec::new(),
+    tend: None,
     open: |context| Ok(Box::new(parameters::Store(service::open(context)?))),
 };
 

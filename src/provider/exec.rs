@@ -29,6 +29,7 @@ pub(crate) const ROW: Row = Row {
     shield: shielded,
     check,
     implied: |_| Vec::new(),
+    tend: None,
     open: |context| Ok(Box::new(Programs { context })),
 };
 

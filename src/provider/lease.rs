@@ -3,6 +3,9 @@
 use std::time::Duration;
 
 use crate::clock::spoken;
+use crate::failure::Failure;
+use crate::provider::Context;
+use crate::secret::Secret;
 
 /// Credentials that end.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +34,39 @@ impl Lease {
         format!("{}: these credentials end in {end}{with}", self.what)
     }
 }
+
+/// All that one store has lent to one load, with what it takes to keep it: only its provider can
+/// read it. It outlives the process that borrowed it.
+pub struct Loan {
+    /// The scheme of the provider.
+    pub scheme: &'static str,
+    /// Its own words.
+    pub terms: Secret,
+}
+
+/// What to do with a loan.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Tend {
+    /// Make it last longer.
+    Renew,
+    /// Give it back.
+    Revoke,
+}
+
+/// What became of a loan that was renewed.
+pub struct Tended {
+    /// The loan as it is now.
+    pub loan: Loan,
+    /// When to come again.
+    pub again: Option<Duration>,
+    /// When to load anew, for something in it will soon end for good.
+    pub ends: Option<Duration>,
+    /// What could not be done.
+    pub troubles: Vec<Failure>,
+}
+
+/// How a provider tends what it has lent.
+pub type Tender = fn(Context<'_>, &Loan, Tend) -> Result<Tended, Failure>;
 
 #[cfg(test)]
 mod tests {

@@ -28,7 +28,7 @@ use crate::format::reference::Reference;
 use crate::report::Report;
 use crate::secret::Secret;
 
-pub use lease::Lease;
+pub use lease::{Lease, Loan, Tend, Tended, Tender};
 pub use network::Network;
 
 /// Every provider. The order is that of the help and of the search for a bare key.
@@ -73,6 +73,8 @@ pub struct Row {
     pub check: fn(&Reference, bool) -> Result<(), Failure>,
     /// The imports that its settings ask for without `ENVSHIM_IMPORT`.
     pub implied: fn(&dyn Lookup) -> Vec<String>,
+    /// Renews and gives back what it lends, where it lends.
+    pub tend: Option<Tender>,
     /// Opens it for one load.
     pub open: for<'a> fn(Context<'a>) -> Result<Box<dyn Provider + 'a>, Failure>,
 }

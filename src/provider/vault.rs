@@ -29,6 +29,8 @@ mod server;
 
 mod settings;
 
+mod tend;
+
 mod words;
 
 use crate::failure::Failure;
@@ -36,7 +38,7 @@ use crate::format::json::{self, Json};
 use crate::format::naming::Policy;
 use crate::format::reference::Reference;
 use crate::provider::{
-    Answer, Context, Found, Lease, Lookup, Provider, Row, Trouble, Value, Wanted, fields,
+    Answer, Context, Found, Lookup, Provider, Row, Trouble, Value, Wanted, fields,
 };
 use crate::secret::Secret;
 
@@ -60,6 +62,7 @@ pub(crate) const ROW: Row = Row {
     shield: str::to_owned,
     check,
     implied,
+    tend: Some(tend::tend),
     open: |context| {
         let kind = version(context.settings)?;
         let server = Server::of(&context)?;
@@ -163,7 +166,7 @@ impl Provider for Vault<'_> {
         };
         let mount = mount(self.context.settings);
         let known = self.kind.map(|kind| (mount, kind));
-        let token = session.lives;
+        let mut borrowed = tend::Borrowed::of(&session);
         let mut reader = Reader::new(&self.server, session, known);
         let mut asks = Asks::default();
         let places: Vec<Result<usize, Fault>> = wanted
@@ -181,14 +184,10 @@ impl Provider for Vault<'_> {
         let replies = reader.ask(&asks.0);
         for (ask, reply) in asks.0.iter().zip(&replies) {
             if let Ok(Reply::Secret {
-                lives: Some(lives), ..
+                grant: Some(grant), ..
             }) = reply
             {
-                self.context.network.lend(Lease {
-                    what: format!("vault:/{}", ask.path.whole()),
-                    lives: *lives,
-                    token,
-                });
+                borrowed.add(format!("vault:/{}", ask.path.whole()), grant);
             }
         }
         let mut folders = import::Folders::default();
@@ -221,6 +220,7 @@ impl Provider for Vault<'_> {
                 *slot = Some(answer);
             }
         }
+        borrowed.remember(&self.context, &self.server);
         let lost = || Err(Fault::OddPath.trouble());
         answers
             .into_iter()

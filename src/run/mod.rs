@@ -185,7 +185,8 @@ fn load(
     let network = Network::default();
     let resolved = resolve::resolve(document, settings, &network, report);
     record.stores = network.asked();
-    for lease in network.leases() {
+    let (leases, _) = network.lent();
+    for lease in leases {
         let line = lease.line();
         match settings.dump || settings.command == Command::Dump {
             // A file that wins over the next load outlives them.
