@@ -20,9 +20,13 @@ mod fault;
 
 mod inherited;
 
+mod rotation;
+
 mod supervision;
 
 pub use fault::Misset;
+
+pub use rotation::{OnChange, Rotation};
 
 pub use supervision::{Notify, Supervision};
 

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::clock::spoken;
 use crate::failure::Failure;
-use crate::provider::Context;
+use crate::format::json::{self, Json};
+use crate::provider::{Context, row};
 use crate::secret::Secret;
 
 /// Credentials that end.
@@ -42,6 +43,42 @@ pub struct Loan {
     pub scheme: &'static str,
     /// Its own words.
     pub terms: Secret,
+    /// When to renew it.
+    pub again: Option<Duration>,
+    /// When to load anew, for something in it will soon end for good.
+    pub ends: Option<Duration>,
+}
+
+impl Loan {
+    /// Loans as one document, for a process that comes later.
+    pub fn write(loans: &[Loan]) -> Secret {
+        let loan = |loan: &Loan| {
+            let scheme = Secret::new(loan.scheme.as_bytes().to_vec());
+            Json::List(vec![Json::Text(scheme), Json::Text(loan.terms.duplicate())])
+        };
+        Json::List(loans.iter().map(loan).collect()).compact()
+    }
+
+    /// Reads such a document.
+    pub fn read(document: &Secret) -> Vec<Loan> {
+        let json = json::parse(document.expose()).unwrap_or(Json::Null);
+        let loan = |entry: &Json| {
+            let [scheme, terms] = entry.list()? else {
+                return None;
+            };
+            Some(Loan {
+                scheme: row(scheme.as_str()?)?.scheme,
+                terms: terms.text()?.duplicate(),
+                again: None,
+                ends: None,
+            })
+        };
+        json.list()
+            .unwrap_or_default()
+            .iter()
+            .filter_map(loan)
+            .collect()
+    }
 }
 
 /// What to do with a loan.
@@ -57,10 +94,6 @@ pub enum Tend {
 pub struct Tended {
     /// The loan as it is now.
     pub loan: Loan,
-    /// When to come again.
-    pub again: Option<Duration>,
-    /// When to load anew, for something in it will soon end for good.
-    pub ends: Option<Duration>,
     /// What could not be done.
     pub troubles: Vec<Failure>,
 }

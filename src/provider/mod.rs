@@ -137,6 +137,8 @@ pub struct Found {
     pub value: Value,
     /// The version, where the store has versions.
     pub version: Option<String>,
+    /// It was made for this load: the next one would get another.
+    pub leased: bool,
 }
 
 /// A value or several.
@@ -165,6 +167,7 @@ impl Found {
         Found {
             value: Value::One(secret),
             version: None,
+            leased: false,
         }
     }
 
@@ -173,6 +176,7 @@ impl Found {
         Found {
             value: Value::Several(fields),
             version: None,
+            leased: false,
         }
     }
 }

@@ -208,9 +208,14 @@ impl Provider for Vault<'_> {
                     folders.perhaps(answers.len(), &ask.path, fault);
                     None
                 }
-                Ok((_, Ok(Reply::Secret { data, version, .. }))) => {
-                    Some(found(wanted, data, version))
-                }
+                Ok((
+                    _,
+                    Ok(Reply::Secret {
+                        data,
+                        version,
+                        grant,
+                    }),
+                )) => Some(found(wanted, data, version, grant.is_some())),
                 Ok((_, Err(fault))) => Some(Err(fault.trouble())),
                 Err(fault) => Some(Err(fault.trouble())),
             });
@@ -230,7 +235,7 @@ impl Provider for Vault<'_> {
 }
 
 /// What a reference, or an import, takes from a secret.
-fn found(wanted: &Wanted<'_>, data: &Json, version: &Option<String>) -> Answer {
+fn found(wanted: &Wanted<'_>, data: &Json, version: &Option<String>, leased: bool) -> Answer {
     let field = wanted.reference.field.as_deref();
     let picked =
         |field| json::pick(data, field).map_err(|no_field| Trouble::Missing(no_field.into()));
@@ -241,6 +246,7 @@ fn found(wanted: &Wanted<'_>, data: &Json, version: &Option<String>) -> Answer {
         (true, None) => Value::Several(all(data)),
     };
     Ok(Found {
+        leased,
         value,
         version: version.clone(),
     })

@@ -16,6 +16,8 @@ mod inherited;
 
 mod plan;
 
+mod watch;
+
 use crate::clock::Deadline;
 use crate::failure::{Explain, Failure, Failures};
 use crate::format::reference::Reference;
@@ -27,6 +29,7 @@ use crate::source::document::{Document, Entry};
 use crate::source::{Choice, Kind};
 
 pub use plan::SETTING;
+pub use watch::{Adder, Print, Watch};
 
 use ask::{Load, ask};
 use plan::Plan;
@@ -87,12 +90,32 @@ pub struct Resolved {
     pub served: Vec<String>,
     /// Variables that say to programs which store has answered.
     pub markers: Vec<&'static str>,
+    /// What a later load is compared with, where one will be.
+    pub seen: Option<Seen>,
+}
+
+/// What a load was made of, for those who watch it.
+pub struct Seen {
+    /// Everything but what is leased.
+    pub print: Print,
+    /// The references that were answered with a lease.
+    pub leased: Vec<String>,
 }
 
 /// Settings as providers see them: the environment, then the document.
 pub(crate) struct View<'a> {
     inherited: &'a Inherited,
     file: Vec<(String, Secret)>,
+}
+
+impl View<'_> {
+    /// The environment alone.
+    pub(crate) fn of(inherited: &Inherited) -> View<'_> {
+        View {
+            inherited,
+            file: Vec::new(),
+        }
+    }
 }
 
 impl Lookup for View<'_> {
@@ -154,20 +177,15 @@ pub fn resolve(
     settings: &mut Settings,
     network: &Network,
     report: &Report,
+    watch: Option<Watch<'_>>,
 ) -> Result<Resolved, Failures> {
-    let Document {
-        mut choice,
-        entries,
-    } = document;
-    choice.bytes = None;
+    let Document { choice, entries } = document;
     if matches!(choice.kind, Kind::Marked | Kind::Nothing) {
-        return Ok(Resolved {
-            choice,
-            loaded: Vec::new(),
-            rewritten: Vec::new(),
-            served: Vec::new(),
-            markers: Vec::new(),
+        let seen = watch.map(|watch| Seen {
+            print: watch.adder.finish(),
+            leased: Vec::new(),
         });
+        return Ok(Resolved::nothing(choice, seen));
     }
     let load = Load {
         deadline: Deadline::after(settings.timeout),
@@ -203,9 +221,40 @@ pub fn resolve(
         return Err(wrong);
     }
     let is_known = |at: usize| known.get(at).is_some_and(Option::is_some);
-    let mut answers = ask(&plan.queries, |at| !is_known(at), &view, load);
+    let skips = |at: usize| {
+        let query = plan.queries.get(at);
+        watch
+            .as_ref()
+            .zip(query)
+            .is_some_and(|(watch, query)| watch.skips(query))
+    };
+    let wanted = |at: usize| !is_known(at) && !skips(at);
+    let mut answers = ask(&plan.queries, wanted, &view, load);
     for (slot, answer) in answers.iter_mut().zip(known) {
         *slot = answer.or(slot.take());
+    }
+    let look = watch.as_ref().is_some_and(|watch| watch.look.is_some());
+    let seen = watch.map(|Watch { mut adder, .. }| {
+        for variable in &rewritten {
+            adder.add(variable.name.as_bytes());
+            adder.add(variable.value.expose());
+        }
+        watch::answers(&mut adder, &plan.queries, &answers);
+        Seen {
+            print: adder.finish(),
+            leased: watch::leased(&plan.queries, &answers),
+        }
+    });
+    if look {
+        let failed = answers
+            .into_iter()
+            .flatten()
+            .filter_map(|answer| match answer {
+                Err(Trouble::Failed(failure)) => Some(failure),
+                _ => None,
+            });
+        wrong.0.extend(failed);
+        return wrong.or(Resolved::nothing(choice, seen));
     }
     let markers = markers(&plan.queries, &answers);
     let mut loaded = import::collect(imports, &answers, &mut wrong);
@@ -223,7 +272,22 @@ pub fn resolve(
         rewritten,
         served,
         markers,
+        seen,
     })
+}
+
+impl Resolved {
+    /// A load without a result.
+    pub fn nothing(choice: Choice, seen: Option<Seen>) -> Resolved {
+        Resolved {
+            choice,
+            loaded: Vec::new(),
+            rewritten: Vec::new(),
+            served: Vec::new(),
+            markers: Vec::new(),
+            seen,
+        }
+    }
 }
 
 /// The markers of the stores that have answered, be it that something is not there.
@@ -348,6 +412,7 @@ impl Manner {
             Ok(Found {
                 value: Value::One(secret),
                 version,
+                ..
             }) => {
                 let secret = if self.base64 {
                     decoded(secret)?

@@ -4,6 +4,8 @@ mod check;
 
 mod files;
 
+mod supervised;
+
 use std::ffi::OsString;
 
 use crate::audit::{self, Outcome, Record};
@@ -11,13 +13,14 @@ use crate::cli::{self, Command, Invocation};
 use crate::environment::{Decision, Environment, Line};
 use crate::failure::{Exit, Explain, Failure, Failures};
 use crate::process::{self, Program};
-use crate::provider::{self, Network};
+use crate::provider::{self, Loan, Network};
 use crate::report::Report;
-use crate::resolve::{self, Loaded, Resolved};
+use crate::resolve::{self, Adder, Loaded, Resolved, Seen, Watch};
 use crate::sealed::Credentials;
+use crate::secret::Secret;
 use crate::settings::{self, Inherited, Misset, Settings};
 use crate::source::{self, Choice, Kind, document, dump};
-use crate::supervise::{self, Side};
+use crate::supervise::{self, Errand, Link, Side, Watched};
 use crate::sys;
 
 /// Runs the command line of this process, whose first word is our own name. Returns the exit status.
@@ -101,12 +104,21 @@ fn start(settings: &mut Settings, record: &mut Record, report: &Report) -> Resul
         match supervise::split(&settings.supervision, &settings.inherited, report)? {
             Side::Program(line) => link = Some(line),
             Side::Parent(supervisor) => {
-                settings.credentials = Credentials::default();
-                return Ok(supervisor.watch());
+                if !settings.supervision.rotation.wanted() {
+                    settings.credentials = Credentials::default();
+                }
+                match supervisor.watch() {
+                    Watched::Ended(status) => return Ok(status),
+                    Watched::Errand(Errand::Load, line) => link = Some(line),
+                    Watched::Errand(errand, line) => {
+                        return supervised::errand(errand, &line, settings, record, report);
+                    }
+                }
             }
         }
     }
-    let environment = prepare(settings, record, report)?;
+    let (environment, made_of) = prepare(settings, record, report, link.as_ref())?;
+    supervised::has_files(settings, &environment)?;
     let program = Program {
         words: std::mem::take(&mut settings.program),
         arg0: settings.arg0.take(),
@@ -122,7 +134,10 @@ fn start(settings: &mut Settings, record: &mut Record, report: &Report) -> Resul
             .and_then(|_| audit::write(settings, record, Outcome::Starts))?;
     }
     if let Some(link) = &link {
-        link.ready();
+        supervised::tell(link, &environment, made_of);
+        if !link.ready() {
+            return Ok(0);
+        }
     }
     let refusal = process::exec(&program, &block, environment.files());
     if let Some(link) = &link {
@@ -135,8 +150,13 @@ fn prepare(
     settings: &mut Settings,
     record: &mut Record,
     report: &Report,
-) -> Result<Environment, Failures> {
-    let resolved = load(settings, record, report)?;
+    link: Option<&Link>,
+) -> Result<(Environment, MadeOf), Failures> {
+    let (mut resolved, lent) = load_for(settings, record, report, link, None)?;
+    let made_of = MadeOf {
+        seen: resolved.seen.take(),
+        lent,
+    };
     if settings.dump
         && matches!(
             resolved.choice.kind,
@@ -167,7 +187,13 @@ fn prepare(
         });
     }
     record.lines = std::mem::take(&mut environment.lines);
-    Ok(environment)
+    Ok((environment, made_of))
+}
+
+/// What those who keep a load alive want to know of it.
+struct MadeOf {
+    seen: Option<Seen>,
+    lent: Vec<Loan>,
 }
 
 /// Command line to values: the part of the corridor that all loading commands share.
@@ -176,16 +202,32 @@ fn load(
     record: &mut Record,
     report: &Report,
 ) -> Result<Resolved, Failures> {
+    load_for(settings, record, report, None, None).map(|(resolved, _)| resolved)
+}
+
+/// The same, for a supervisor: with what was lent, or only as a look that leaves these out.
+fn load_for(
+    settings: &mut Settings,
+    record: &mut Record,
+    report: &Report,
+    link: Option<&Link>,
+    look: Option<&[String]>,
+) -> Result<(Resolved, Vec<Loan>), Failures> {
     let choice = source::choose(settings, resolve::names_a_store(settings), report)?;
     report.debug(|| choice.reason.clone());
     if settings.audit.is_some() {
         record.source = Some((choice.file.clone(), choice.reason.clone()));
     }
+    let watch = link.map(|link| {
+        let mut adder = Adder::new(link.salt());
+        adder.add(choice.bytes.as_ref().map_or(&[], Secret::expose));
+        Watch { adder, look }
+    });
     let document = document::read(choice, &provider::schemes(), report)?;
     let network = Network::default();
-    let resolved = resolve::resolve(document, settings, &network, report);
+    let resolved = resolve::resolve(document, settings, &network, report, watch);
     record.stores = network.asked();
-    let (leases, _) = network.lent();
+    let (leases, lent) = network.lent();
     for lease in leases {
         let line = lease.line();
         match settings.dump || settings.command == Command::Dump {
@@ -197,7 +239,7 @@ fn load(
             false => report.info(&line),
         }
     }
-    resolved
+    Ok((resolved?, lent))
 }
 
 fn write_dump(settings: &mut Settings, record: &mut Record, report: &Report) -> Ended {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
+use super::rotation::Rotation;
 use crate::clock::parse_duration;
 
 /// The options that mean something only to a supervisor.
@@ -44,6 +45,8 @@ pub struct Supervision {
     when: When,
     /// Load nothing.
     pub init: bool,
+    /// What happens when secrets change.
+    pub rotation: Rotation,
     /// What becomes of a signal: another one, or nothing. The last one counts.
     pub map: Vec<(i32, Option<i32>)>,
     /// How long the program may take to stop.
@@ -71,6 +74,7 @@ impl Default for Supervision {
         Supervision {
             when: When::Never,
             init: false,
+            rotation: Rotation::default(),
             map: Vec::new(),
             stop_timeout: None,
             drain: Duration::ZERO,
@@ -88,13 +92,16 @@ impl Default for Supervision {
 impl Supervision {
     /// Whether a supervisor was asked for, here or as PID 1.
     pub fn wanted(&self) -> bool {
-        self.init || self.when != When::Never
+        self.init || self.rotation.wanted() || self.when != When::Never
     }
 
     /// Whether this process has to stay as one.
     pub fn stays(&self) -> bool {
         let first = nix::unistd::getpid().as_raw() == 1;
-        self.init || self.when == When::Always || (self.when == When::AsPid1 && first)
+        self.init
+            || self.rotation.wanted()
+            || self.when == When::Always
+            || (self.when == When::AsPid1 && first)
     }
 
     /// What becomes of a signal.
@@ -110,6 +117,9 @@ impl Supervision {
         text: Option<&str>,
     ) -> Option<Result<(), &'static str>> {
         let text = text.unwrap_or("");
+        if let Some(done) = self.rotation.apply(option, text) {
+            return Some(done);
+        }
         let time = || parse_duration(text).ok_or("a time such as 500ms, 10s or 1m");
         let switch = || super::switch(text).ok_or("yes or no");
         let done = match option {
@@ -171,7 +181,7 @@ fn notify(text: &str) -> Option<Notify> {
 const REAL_TIME: (i32, i32) = (34, 64);
 
 /// A signal by name (`TERM`, `SIGTERM`, `RTMIN+3`) or number.
-fn signal(text: &str) -> Option<i32> {
+pub(super) fn signal(text: &str) -> Option<i32> {
     let upper = text.trim().to_ascii_uppercase();
     if let Ok(number) = upper.parse() {
         return (1..=REAL_TIME.1).contains(&number).then_some(number);

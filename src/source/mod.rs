@@ -239,7 +239,8 @@ pub fn choose(
 }
 
 impl Choice {
-    fn without_file(kind: Kind, folder: PathBuf, reason: &str) -> Choice {
+    /// Nothing was read, for this reason.
+    pub fn without_file(kind: Kind, folder: PathBuf, reason: &str) -> Choice {
         Choice {
             kind,
             folder,

@@ -16,9 +16,11 @@ pub(super) enum Due {
     Last,
     /// A signal that was held back is handed on.
     Double,
+    /// What was lent is not given back yet.
+    Back,
 }
 
-const ALL: [Due; 4] = [Due::Stop, Due::Drain, Due::Last, Due::Double];
+const ALL: [Due; 5] = [Due::Stop, Due::Drain, Due::Last, Due::Double, Due::Back];
 
 /// All deadlines.
 pub(super) struct Deadlines([Option<Instant>; ALL.len()]);
@@ -37,6 +39,11 @@ impl Deadlines {
         }
     }
 
+    /// Nobody waits for it any more.
+    pub(super) fn disarm(&mut self, due: Due) {
+        self.0[due as usize] = None;
+    }
+
     /// One that has passed; it is disarmed.
     pub(super) fn passed(&mut self) -> Option<Due> {
         let armed = self.0.iter().any(Option::is_some);
@@ -47,11 +54,12 @@ impl Deadlines {
         Some(due)
     }
 
-    /// How long to sleep at most.
-    pub(super) fn timeout(&self) -> PollTimeout {
+    /// How long to sleep at most, also for what is due elsewhere.
+    pub(super) fn timeout(&self, other: Option<Instant>) -> PollTimeout {
         self.0
             .iter()
             .flatten()
+            .chain(&other)
             .min()
             .map_or(PollTimeout::NONE, |at| {
                 let left = at.saturating_duration_since(Instant::now());
@@ -69,15 +77,15 @@ mod tests {
     #[test]
     fn a_deadline_passes_once_and_does_not_move() {
         let mut deadlines = Deadlines::none();
-        assert_eq!(deadlines.timeout(), PollTimeout::NONE);
+        assert_eq!(deadlines.timeout(None), PollTimeout::NONE);
         assert_eq!(deadlines.passed(), None);
         deadlines.arm(Due::Stop, Duration::from_secs(3600));
         deadlines.arm(Due::Drain, Duration::ZERO);
         deadlines.arm(Due::Drain, Duration::from_secs(3600));
-        assert_eq!(deadlines.timeout(), PollTimeout::ZERO);
+        assert_eq!(deadlines.timeout(None), PollTimeout::ZERO);
         assert_eq!(deadlines.passed(), Some(Due::Drain));
         assert_eq!(deadlines.passed(), None);
-        assert!(deadlines.timeout() > PollTimeout::ZERO);
+        assert!(deadlines.timeout(None) > PollTimeout::ZERO);
         deadlines.arm(Due::Last, Duration::MAX);
         assert_eq!(deadlines.passed(), None);
     }

@@ -25,15 +25,21 @@ mod origin;
 
 mod own;
 
+mod replace;
+
+mod rotation;
+
 mod supervisor;
 
 mod tree;
 
 use std::io::{stderr, stdin, stdout};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
+use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::prctl;
 use nix::sys::stat::Mode;
 use nix::unistd::{Pid, getpid, setpgid, tcgetpgrp};
@@ -41,11 +47,13 @@ use nix::unistd::{Pid, getpid, setpgid, tcgetpgrp};
 use crate::failure::{Explain, Failure};
 use crate::files::reason;
 use crate::report::Report;
+use crate::resolve::Print;
 use crate::settings::{Inherited, Supervision};
-use crate::sys::children::{self, EVERY, Signals};
+use crate::sys::children::{self, EVERY, Mask, Signals};
 
-pub use link::Link;
-pub use supervisor::Supervisor;
+pub use link::{Link, Told};
+pub use rotation::Errand;
+pub use supervisor::{Supervisor, Watched};
 
 /// Which of the two this process is now.
 pub enum Side {
@@ -53,6 +61,15 @@ pub enum Side {
     Program(Link),
     /// The parent: it watches.
     Parent(Box<Supervisor>),
+}
+
+/// What every child of ours gets as we got it.
+#[derive(Clone, Copy)]
+struct Given {
+    mask: Mask,
+    ignores_children: bool,
+    /// What fingerprints are salted with.
+    salt: Print,
 }
 
 /// Why there is no second process.
@@ -83,8 +100,18 @@ pub fn split(told: &Supervision, inherited: &Inherited, report: &Report) -> Resu
     Ok(in_two(told, inherited, report)?)
 }
 
+/// A memory file for what a load borrows.
+fn ledger(told: &Supervision) -> Option<OwnedFd> {
+    // Without it nothing is renewed; an init borrows nothing.
+    let make = || memfd_create("envshim leases", MFdFlags::MFD_CLOEXEC).ok();
+    (!told.init).then(make)?
+}
+
 fn in_two(told: &Supervision, inherited: &Inherited, report: &Report) -> Result<Side, NoChild> {
     let terminal = has_terminal();
+    let mut salt = Print::default();
+    crate::sys::random(&mut salt)?;
+    let loans = ledger(told);
     // Whatever comes from here on waits until there is somebody who takes it.
     let given = children::block(EVERY);
     let signals = Signals::of(supervisor::WHILE_STARTING)?;
@@ -105,7 +132,8 @@ fn in_two(told: &Supervision, inherited: &Inherited, report: &Report) -> Result<
             if ignores_children {
                 children::ignore_children();
             }
-            Ok(Side::Program(Link::new(theirs, parent, given, told)))
+            let link = Link::new(theirs, parent, given, told, salt, loans);
+            Ok(Side::Program(link))
         }
         Some(child) => {
             drop(theirs);
@@ -115,8 +143,14 @@ fn in_two(told: &Supervision, inherited: &Inherited, report: &Report) -> Result<
             }
             let notify = notify::Socket::of(told, inherited);
             let own_group = !terminal;
-            let supervisor =
-                Supervisor::new(told, *report, signals, ours, child, own_group, notify);
+            let given = Given {
+                mask: given,
+                ignores_children,
+                salt,
+            };
+            let supervisor = Supervisor::new(
+                told, *report, signals, ours, child, own_group, notify, given, loans,
+            );
             Ok(Side::Parent(Box::new(supervisor)))
         }
     }

@@ -1,7 +1,7 @@
 //! The one owner of all that happens while the program runs: a loop around one `poll`, which sleeps
 //! until there is a signal, a word of the child, or a deadline that somebody armed.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
@@ -10,8 +10,9 @@ use nix::poll::{PollFd, PollFlags, poll};
 use nix::unistd::{Pid, getpgid, getpid};
 
 use super::deadlines::{Deadlines, Due};
-use super::link::Start;
-use super::{notify, origin, own, tree};
+use super::link::{Link, Start};
+use super::rotation::{Errand, Rotation};
+use super::{Given, notify, origin, own, tree};
 use crate::report::{Level, Report};
 use crate::settings::Supervision;
 use crate::sys::children::{
@@ -41,49 +42,69 @@ const DOUBLE: Duration = Duration::from_millis(50);
 /// How long killed processes may take to be gone.
 const LAST: Duration = Duration::from_secs(1);
 
-/// Where we are. It only ever moves down.
+/// Where we are. It only ever moves down, but for a program that is replaced.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Stage {
+pub(super) enum Stage {
     /// The child loads.
     Starting,
     /// The program runs.
     Running,
+    /// It is stopped, because the next one waits for its place.
+    Replacing,
     /// It was told to stop.
     Stopping,
     /// It has ended; what it left behind has time to do the same.
     Draining(Status),
+    /// What was lent is given back.
+    Returning(Status),
     /// Nothing is left to do.
     Gone(Status),
 }
 
+/// Why the watch is over.
+pub enum Watched {
+    /// Everything has ended; the status to exit with.
+    Ended(u8),
+    /// This process is a child of a moment, and has this to do.
+    Errand(Errand, Link),
+}
+
 /// The process that is, or is to be, the program.
-struct Child {
-    pid: Pid,
-    start: Start,
+pub(super) struct Child {
+    pub(super) pid: Pid,
+    pub(super) start: Start,
     /// It was given a group of its own.
-    own_group: bool,
-    stopped: bool,
+    pub(super) own_group: bool,
+    pub(super) stopped: bool,
     /// Somebody asked us to stop it, and so to stop.
-    stop_asked: bool,
+    pub(super) stop_asked: bool,
 }
 
 /// The parent of the program.
 pub struct Supervisor {
-    told: Supervision,
-    report: Report,
+    pub(super) told: Supervision,
+    pub(super) report: Report,
     signals: Signals,
     notify: Option<notify::Socket>,
-    child: Child,
-    stage: Stage,
-    deadlines: Deadlines,
+    pub(super) child: Child,
+    pub(super) stage: Stage,
+    pub(super) deadlines: Deadlines,
     held: Option<(i32, Received)>,
     /// We were stopped, and the next CONT is the one that woke us.
     woken: bool,
     killed: bool,
     pid1: bool,
+    pub(super) given: Given,
+    pub(super) rotation: Rotation,
+    /// The status to leave with, whatever the program's is.
+    pub(super) leave_with: Option<u8>,
 }
 
 impl Supervisor {
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "what two processes agree on, once"
+    )]
     pub(super) fn new(
         told: &Supervision,
         report: Report,
@@ -92,6 +113,8 @@ impl Supervisor {
         pid: Pid,
         own_group: bool,
         notify: Option<notify::Socket>,
+        given: Given,
+        loans: Option<OwnedFd>,
     ) -> Supervisor {
         Supervisor {
             told: told.clone(),
@@ -111,15 +134,22 @@ impl Supervisor {
             woken: false,
             killed: false,
             pid1: getpid().as_raw() == 1,
+            given,
+            rotation: Rotation::of(loans),
+            leave_with: None,
         }
     }
 
-    /// Watches until the end, and returns the status to exit with. The caller has dropped whatever
-    /// this process knew; the environment that it was started with is wiped here.
-    pub fn watch(mut self) -> u8 {
-        let line = self.child.start.descriptor();
-        let kept = [Some(self.signals.as_fd()), line];
-        own::let_go(kept.into_iter().flatten(), !self.child.own_group);
+    /// Watches until the end, or until this process is another one. The caller has dropped whatever
+    /// this process knew; the environment that it was started with is wiped here, unless the next
+    /// program is to have it.
+    pub fn watch(mut self) -> Watched {
+        if !self.told.rotation.wanted() {
+            let line = self.child.start.descriptor();
+            let loans = self.rotation.loans.as_ref().map(AsFd::as_fd);
+            let kept = [Some(self.signals.as_fd()), line, loans];
+            own::let_go(kept.into_iter().flatten(), !self.child.own_group);
+        }
         loop {
             self.sleep();
             while let Some(signal) = self.signals.next() {
@@ -131,26 +161,30 @@ impl Supervisor {
                 self.overdue(due);
             }
             if let Stage::Gone(status) = self.stage {
-                return self.leave(status);
+                return Watched::Ended(self.leave(status));
+            }
+            self.rotate();
+            if let Some((errand, link)) = self.send_out() {
+                return Watched::Errand(errand, link);
             }
         }
     }
 
     /// Until something happens.
     fn sleep(&self) {
-        let mut fds = [
-            PollFd::new(self.signals.as_fd(), PollFlags::POLLIN),
-            PollFd::new(self.signals.as_fd(), PollFlags::empty()),
-        ];
-        if let Some(line) = self.child.start.descriptor() {
-            fds[1] = PollFd::new(line, PollFlags::POLLIN);
-        }
+        let sent = self.rotation.sent.as_ref().map(|sent| &sent.start);
+        // A load that waits has said all; its place is free when the program has ended.
+        let lines = [Some(&self.child.start), sent.filter(|start| !start.waits())];
+        let lines = lines.into_iter().flatten().filter_map(Start::descriptor);
+        let fds = lines.chain([self.signals.as_fd()]);
+        let mut fds: Vec<PollFd<'_>> = fds.map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
         // A stop and its continuation end the sleep too; then nothing is found, and it goes on.
-        poll(&mut fds, self.deadlines.timeout()).ok();
+        poll(&mut fds, self.deadlines.timeout(self.rotation.due())).ok();
     }
 
     fn overdue(&mut self, due: Due) {
         match (due, self.stage) {
+            (Due::Stop, Stage::Replacing) => tree::kill_one(self.child.pid, self.child.own_group),
             (Due::Stop, Stage::Starting | Stage::Running | Stage::Stopping) => {
                 self.killed = true;
                 tree::kill(self.child.pid);
@@ -159,7 +193,8 @@ impl Supervisor {
                 tree::kill_rest();
                 self.deadlines.arm(Due::Last, LAST);
             }
-            (Due::Last, Stage::Draining(status)) => self.stage = Stage::Gone(status),
+            (Due::Last, Stage::Draining(status)) => self.give_back(status),
+            (Due::Back, Stage::Returning(status)) => self.stage = Stage::Gone(status),
             (Due::Double, Stage::Running | Stage::Stopping) => {
                 if let Some((number, signal)) = self.held.take() {
                     self.deliver(number, &signal);
@@ -186,12 +221,15 @@ impl Supervisor {
             own::hand_over_terminal(self.child.pid);
         }
         let to = match self.stage {
-            Stage::Gone(_) => return,
+            Stage::Gone(_) | Stage::Returning(_) => return,
             // What it left behind is all that is left to be meant.
             Stage::Draining(_) => return tree::tell(number),
             // Nothing is translated for a program that is not there.
             Stage::Starting => number,
-            Stage::Running | Stage::Stopping => match self.told.mapped(number) {
+            Stage::Running if self.told.rotation.reload_signal == Some(number) => {
+                return self.rotation.demand();
+            }
+            Stage::Running | Stage::Replacing | Stage::Stopping => match self.told.mapped(number) {
                 Some(to) => to,
                 None => return,
             },
@@ -200,11 +238,16 @@ impl Supervisor {
             self.child.stop_asked = true;
         }
         if origin::asks_for_the_end(&signal) {
+            // It wins over everything that was about to be started, and over its deadline.
+            if self.stage == Stage::Replacing {
+                self.deadlines.disarm(Due::Stop);
+            }
             if let Some(limit) = self.told.stop_timeout {
                 self.deadlines.arm(Due::Stop, limit);
             }
-            if self.stage == Stage::Running {
+            if matches!(self.stage, Stage::Running | Stage::Replacing) {
                 self.stage = Stage::Stopping;
+                self.dismiss();
             }
             if self.told.dedupe && self.stage == Stage::Stopping {
                 self.held = Some((to, signal));
@@ -245,6 +288,8 @@ impl Supervisor {
         if self.stage == Stage::Starting && self.child.start.hear() && self.child.start.succeeded()
         {
             self.stage = Stage::Running;
+            let told = self.child.start.told().unwrap_or_default();
+            self.rotation.started(told, self.told.rotation.watch);
             // What waited meanwhile is heard now. It fails for no mask.
             self.signals.change(EVERY).ok();
             if let Some(socket) = &self.notify {
@@ -265,11 +310,12 @@ impl Supervisor {
                 Waited::Nothing => return,
                 Waited::NoChildren => {
                     if let Stage::Draining(status) = self.stage {
-                        self.stage = Stage::Gone(status);
+                        self.give_back(status);
                     }
                     return;
                 }
                 Waited::Ended(pid, status) if pid == self.child.pid => self.ended(status),
+                Waited::Ended(pid, status) if self.rotation.is_sent(pid) => self.came_back(status),
                 Waited::Ended(pid, status) => {
                     if self.told.reap_log {
                         let named = names.iter().find(|process| process.pid == pid.as_raw());
@@ -310,22 +356,28 @@ impl Supervisor {
     fn ended(&mut self, status: Status) {
         // It may have become the program and ended since we looked.
         self.hear();
-        self.stage = if !self.child.start.succeeded() {
-            Stage::Gone(status)
+        if self.stage == Stage::Replacing && self.replace() {
+            // Nothing is translated, or meant, for a program that is not there yet.
+            self.signals.change(WHILE_STARTING).ok();
+            return;
+        }
+        self.dismiss();
+        if !self.child.start.succeeded() {
+            self.give_back(status);
         } else if self.killed {
             tree::kill_rest();
-            Stage::Gone(status)
+            self.give_back(status);
         } else if self.told.drain.is_zero() {
             if self.child.own_group {
                 // Whoever is left in its group; nobody is an answer too.
                 send(-self.child.pid.as_raw(), libc::SIGTERM).ok();
             }
-            Stage::Gone(status)
+            self.give_back(status);
         } else {
             tree::tell(libc::SIGTERM);
             self.deadlines.arm(Due::Drain, self.told.drain);
-            Stage::Draining(status)
-        };
+            self.stage = Stage::Draining(status);
+        }
     }
 
     /// Passes the program's end on.
@@ -334,6 +386,9 @@ impl Supervisor {
             Status::Code(code) => code,
             Status::Signal(signal) => signal.saturating_add(128),
         };
+        if let Some(status) = self.leave_with {
+            return status;
+        }
         if self.child.start.succeeded() && self.told.ok_status.contains(&number) {
             return 0;
         }

@@ -79,6 +79,15 @@ pub(super) fn kill(child: Pid) {
     kill_rest();
 }
 
+/// Kills one program of ours and the group that it leads: another one waits for its place.
+pub(super) fn kill_one(child: Pid, leads: bool) {
+    let number = Signal::SIGKILL as i32;
+    send(child.as_raw(), number).ok();
+    if leads {
+        send(-child.as_raw(), number).ok();
+    }
+}
+
 /// The same, when the program itself is gone.
 pub(super) fn kill_rest() {
     let number = Signal::SIGKILL as i32;

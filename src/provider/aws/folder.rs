@@ -139,6 +139,7 @@ fn items(all: Vec<Got>, begin: &str) -> Answer {
         }
     }
     Ok(Found {
+        leased: false,
         value: Value::Folder(items),
         version: None,
     })

@@ -191,6 +191,7 @@ impl Store<'_> {
             token = next_page(&json);
             if token.is_none() {
                 return Ok(Found {
+                    leased: false,
                     value: Value::Folder(items),
                     version: None,
                 });

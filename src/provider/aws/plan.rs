@@ -161,6 +161,7 @@ fn answer(got: &Got, wanted: &Wanted<'_>) -> Answer {
         Value::One(value)
     };
     Ok(Found {
+        leased: false,
         value,
         version: got.version.clone(),
     })

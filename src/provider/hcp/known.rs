@@ -74,6 +74,7 @@ impl Known {
     pub(super) fn answer(&self, wanted: &Wanted<'_>, app: Option<&str>) -> Answer {
         if is_all(wanted) {
             return self.folder().map(|items| Found {
+                leased: false,
                 value: Value::Folder(items),
                 version: None,
             });
@@ -109,6 +110,7 @@ impl Known {
             }
         };
         Ok(Found {
+            leased: false,
             value,
             version: opened.version.clone(),
         })

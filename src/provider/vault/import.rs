@@ -103,6 +103,7 @@ impl Folders {
                 Ok(items?.into_iter().flatten().collect())
             });
             let answer = answer.map(|items| Found {
+                leased: false,
                 value: Value::Folder(items),
                 version: None,
             });

@@ -6,6 +6,10 @@
 //! The processes that renew hold nothing of the load but the loan: where the server is, the token,
 //! and the handles of the leases.
 
+use std::borrow::Cow;
+use std::ffi::OsStr;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::Path;
 use std::time::Duration;
 
 use crate::clock::since_boot;
@@ -20,6 +24,9 @@ use crate::secret::Secret;
 
 /// Vault is not asked again before this.
 const IN_NO_HURRY: Duration = Duration::from_millis(500);
+
+/// Clocks are read in whole milliseconds.
+const A_MOMENT: Duration = Duration::from_millis(10);
 
 /// What Vault grants with a lease or a token.
 pub(super) struct Grant {
@@ -141,9 +148,13 @@ impl Borrowed {
         let settings = SETTINGS
             .iter()
             .filter(|row| !row.bootstrap || row.name == "VAULT_HEADERS");
-        let settings = settings.filter_map(|row| {
-            let value = context.settings.setting(row.name)?;
-            Some((row.name.to_owned(), text(value)))
+        let settings = settings.map(|row| (row.name, context.settings.setting(row.name)));
+        let variables = VARIABLES
+            .iter()
+            .map(|name| (*name, context.settings.variable(name)));
+        let settings = settings.chain(variables).filter_map(|(name, value)| {
+            let value = value?;
+            Some((name.to_owned(), text(&anywhere(name, value))))
         });
         let terms = Terms {
             settings: settings.collect(),
@@ -184,10 +195,51 @@ impl Terms<'_> {
             member("own", Json::Bool(self.own)),
             member("terms", Json::List(terms.collect())),
         ]);
+        let again = self.terms.iter().filter(|term| !term.last);
+        let again = again.map(|term| match term.due() {
+            true => (term.left() / 4).max(IN_NO_HURRY),
+            false => term.left().saturating_sub(term.first * 2 / 3) + A_MOMENT,
+        });
+        // New ones are wanted while the old ones still serve.
+        let ends = self.terms.iter().filter(|term| term.ending());
+        let ends = ends.map(|term| term.left() * 2 / 3);
         Loan {
             scheme: super::ROW.scheme,
             terms: all.compact(),
+            again: again.min(),
+            ends: ends.min(),
         }
+    }
+}
+
+/// What a connection depends on beside our own settings.
+const VARIABLES: &[&str] = &[
+    "HTTPS_PROXY",
+    "https_proxy",
+    "HTTP_PROXY",
+    "http_proxy",
+    "ALL_PROXY",
+    "all_proxy",
+    "NO_PROXY",
+    "no_proxy",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+];
+
+/// Settings that are paths, which must lead to the same file from another folder.
+const PATHS: &[&str] = &[
+    "VAULT_CACERT",
+    "VAULT_CAPATH",
+    "VAULT_CLIENT_CERT",
+    "VAULT_CLIENT_KEY",
+    "SSL_CERT_FILE",
+];
+
+fn anywhere<'a>(name: &str, value: &'a [u8]) -> Cow<'a, [u8]> {
+    let path = Path::new(OsStr::from_bytes(value));
+    match std::path::absolute(path) {
+        Ok(whole) if PATHS.contains(&name) => whole.into_os_string().into_vec().into(),
+        _ => value.into(),
     }
 }
 
@@ -218,7 +270,7 @@ impl Lookup for Settings<'_> {
     }
 
     fn variable(&self, name: &str) -> Option<&[u8]> {
-        self.outer.variable(name)
+        self.setting(name)
     }
 
     fn names(&self) -> Vec<&str> {
@@ -255,15 +307,6 @@ pub(super) fn tend(context: Context<'_>, loan: &Loan, act: Tend) -> Result<Tende
             }
         }
     }
-    let again = terms.iter().filter(|term| !term.last);
-    let again = again.map(|term| match term.due() {
-        true => (term.left() / 4).max(IN_NO_HURRY),
-        false => term.left().saturating_sub(term.first * 2 / 3) + Duration::from_millis(10),
-    });
-    // New ones are wanted while the old ones still serve.
-    let ends = terms.iter().filter(|term| term.ending());
-    let ends = ends.map(|term| term.left() * 2 / 3);
-    let (again, ends) = (again.min(), ends.min());
     let Json::Object(members) = &json else {
         return Err(Fault::OddLoan.into());
     };
@@ -282,8 +325,6 @@ pub(super) fn tend(context: Context<'_>, loan: &Loan, act: Tend) -> Result<Tende
     };
     Ok(Tended {
         loan: loan.loan(),
-        again,
-        ends,
         troubles,
     })
 }
