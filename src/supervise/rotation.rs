@@ -77,6 +77,8 @@ pub(super) struct Rotation {
     /// To be sent out as soon as nobody is on the way.
     pub(super) next: Option<(Errand, Reason)>,
     failures: u32,
+    /// Somebody asked for another load, and none has begun since.
+    demanded: bool,
     look: Option<Instant>,
     renew: Option<Instant>,
     /// When new credentials are wanted, because the old ones end.
@@ -105,7 +107,7 @@ impl Rotation {
 
     /// Somebody asks for another load.
     pub(super) fn demand(&mut self) {
-        self.end = Some(Instant::now());
+        self.demanded = true;
     }
 
     /// Whether this child is the one that is on the way.
@@ -176,7 +178,13 @@ impl Rotation {
     pub(super) fn due(&self) -> Option<Instant> {
         let times = [self.look, self.renew, self.end, self.change];
         let idle = self.next.is_none() && self.sent.is_none();
-        times.into_iter().flatten().min().filter(|_| idle)
+        let now = (self.demanded || self.owes()).then(Instant::now);
+        times
+            .into_iter()
+            .flatten()
+            .chain(now)
+            .min()
+            .filter(|_| idle)
     }
 
     /// What is to be done now, if anything is. `act`: what a change leads to.
@@ -188,7 +196,7 @@ impl Rotation {
             return Some(Do::Send(Errand::Tend(Tend::Revoke)));
         }
         let passed = |time: &mut Option<Instant>| time.take_if(|at| *at <= now).is_some();
-        if passed(&mut self.end) {
+        if std::mem::take(&mut self.demanded) || passed(&mut self.end) {
             self.change = None;
             return Some(Do::Act(Reason::Need));
         }
@@ -207,6 +215,7 @@ impl Rotation {
     /// Nothing is watched or renewed any more.
     pub(super) fn rest(&mut self) {
         self.next = None;
+        self.demanded = false;
         (self.look, self.renew, self.end, self.change) = (None, None, None, None);
     }
 }

@@ -226,7 +226,9 @@ impl Supervisor {
             Stage::Draining(_) => return tree::tell(number),
             // Nothing is translated for a program that is not there.
             Stage::Starting => number,
-            Stage::Running if self.told.rotation.reload_signal == Some(number) => {
+            Stage::Running | Stage::Replacing
+                if self.told.rotation.reload_signal == Some(number) =>
+            {
                 return self.rotation.demand();
             }
             Stage::Running | Stage::Replacing | Stage::Stopping => match self.told.mapped(number) {
@@ -245,9 +247,14 @@ impl Supervisor {
             if let Some(limit) = self.told.stop_timeout {
                 self.deadlines.arm(Due::Stop, limit);
             }
+            // It has been told, by us.
+            let again = self.stage == Stage::Replacing && number == libc::SIGTERM;
             if matches!(self.stage, Stage::Running | Stage::Replacing) {
                 self.stage = Stage::Stopping;
                 self.dismiss();
+            }
+            if again {
+                return;
             }
             if self.told.dedupe && self.stage == Stage::Stopping {
                 self.held = Some((to, signal));

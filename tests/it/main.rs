@@ -49,6 +49,8 @@ mod prompts;
 
 mod providers;
 
+mod rotation;
+
 mod sealed;
 
 mod signals;

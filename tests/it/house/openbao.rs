@@ -7,9 +7,12 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Mutex;
 
 use envshim::format::json::{self, Json};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use super::authority::{Authority, NOW};
 use super::aws::program;
+use super::postgres::Postgres;
 use super::{Folder, Shim, repository, wait_until, without};
 
 pub struct OpenBao {
@@ -31,6 +34,27 @@ impl Drop for OpenBao {
     }
 }
 
+/// Another node of a cluster.
+pub struct Node {
+    server: Child,
+    address: SocketAddr,
+    _folder: Folder,
+}
+
+impl Node {
+    /// `https://localhost:port`.
+    pub fn url(&self) -> String {
+        format!("https://localhost:{}", self.address.port())
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        drop(self.server.kill());
+        drop(self.server.wait());
+    }
+}
+
 impl OpenBao {
     /// A program of the server's Python environment.
     pub fn program(name: &str) -> Command {
@@ -39,16 +63,44 @@ impl OpenBao {
 
     /// A new one. None where the caller of the tests left it out knowingly.
     pub fn start() -> Option<OpenBao> {
+        OpenBao::with("inmem")
+    }
+
+    /// One that keeps its data in a Raft cluster, of itself so far.
+    pub fn start_cluster() -> Option<OpenBao> {
+        OpenBao::with("raft")
+    }
+
+    /// A second node of the cluster: a standby.
+    pub fn another_node(&self) -> Node {
+        let folder = Folder::new();
+        let (server, address) = serve(&self.authority, &folder, "raft");
+        let node = Node {
+            server,
+            address,
+            _folder: folder,
+        };
+        self.call("join", &format!("{{\"url\": \"{}\"}}", node.url()));
+        node
+    }
+
+    /// Ends the server as a crash would.
+    pub fn crash(&self) {
+        let pid = i32::try_from(self.server.id()).expect("a pid");
+        kill(Pid::from_raw(pid), Signal::SIGKILL).expect("it lives");
+        wait_until("nobody listens", || {
+            TcpStream::connect(self.address).is_err()
+        });
+    }
+
+    fn with(storage: &str) -> Option<OpenBao> {
         if without("openbao") {
             return None;
         }
         let authority = Authority::new();
         authority.sign("server", "DNS:localhost,IP:127.0.0.1", NOW);
         let folder = Folder::new();
-        // Somebody may take the port between here and there; then there is another one.
-        let (server, address) = (0..5)
-            .find_map(|_| listen(&authority, &folder))
-            .unwrap_or_else(|| panic!("it does not start: {}", said(&folder)));
+        let (server, address) = serve(&authority, &folder, storage);
         let mut seeder = OpenBao::program("python")
             .arg(repository().join("tests/it/oracle/openbao.py"))
             .arg(format!("https://localhost:{}", address.port()))
@@ -125,6 +177,31 @@ impl OpenBao {
         self.call("sys.create_or_update_policy", &arguments);
     }
 
+    /// A role at `database/` whose users live for `ttl`, renewed for `most` in all.
+    #[track_caller]
+    pub fn database(&self, postgres: &Postgres, role: &str, ttl: &str, most: &str) {
+        let engine = r#"{"backend_type": "database"}"#;
+        self.attempt("sys.enable_secrets_engine", engine);
+        let address = format!("127.0.0.1:{}/postgres?sslmode=disable", postgres.port);
+        self.write(
+            "database/config/app",
+            &format!(
+                r#"{{"plugin_name": "postgresql-database-plugin", "allowed_roles": "*",
+                    "connection_url": "postgresql://{{{{username}}}}:{{{{password}}}}@{address}",
+                    "username": "admin", "password": "admin"}}"#
+            ),
+        );
+        let sql =
+            "CREATE ROLE \"{{name}}\" LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}'";
+        let sql = json::quote(sql);
+        self.write(
+            &format!("database/roles/{role}"),
+            &format!(
+                r#"{{"db_name": "app", "default_ttl": "{ttl}", "max_ttl": "{most}", "creation_statements": {sql}}}"#
+            ),
+        );
+    }
+
     /// A token; `arguments` are those of `auth.token.create`.
     #[track_caller]
     pub fn token(&self, arguments: &str) -> String {
@@ -182,13 +259,30 @@ impl OpenBao {
     }
 }
 
-fn listen(authority: &Authority, folder: &Folder) -> Option<(Child, SocketAddr)> {
+/// Somebody may take the port between here and there; then there is another one.
+fn serve(authority: &Authority, folder: &Folder, storage: &str) -> (Child, SocketAddr) {
+    (0..5)
+        .find_map(|_| listen(authority, folder, storage))
+        .unwrap_or_else(|| panic!("it does not start: {}", said(folder)))
+}
+
+fn listen(authority: &Authority, folder: &Folder, storage: &str) -> Option<(Child, SocketAddr)> {
     let free = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = free.local_addr().expect("an address");
     drop(free);
     let path = |name: &str| authority.folder.join(name).display().to_string();
+    // A node of a cluster listens for the others at the next port.
+    let cluster = SocketAddr::new(address.ip(), address.port().checked_add(1)?);
+    let storage = match storage {
+        "raft" => format!(
+            "storage \"raft\" {{\n  path = \"{}\"\n  node_id = \"{address}\"\n}}\n\
+             cluster_addr = \"https://{cluster}\"",
+            folder.path().display()
+        ),
+        other => format!("storage \"{other}\" {{}}"),
+    };
     let config = format!(
-        "storage \"inmem\" {{}}\n\
+        "{storage}\n\
          listener \"tcp\" {{\n  address = \"{address}\"\n  tls_cert_file = \"{}\"\n  tls_key_file = \"{}\"\n}}\n\
          audit \"file\" \"log\" {{\n  options = {{ file_path = \"{}\" }}\n}}\n\
          api_addr = \"https://{address}\"\n",
