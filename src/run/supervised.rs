@@ -198,12 +198,10 @@ fn rewrite(environment: &Environment, program: i32) -> Result<(), Failures> {
         let path = number.map(|number| format!("/proc/{program}/fd/{number}"));
         let target = path.and_then(|path| File::options().write(true).open(path).ok());
         let content = read(file);
-        // Shorter before longer: a reader in between sees a part of the new one, never a mixture.
+        // In one go, so that a reader in between finds the whole of one or of the other.
         let written = target.is_some_and(|target| {
             let length = content.expose().len() as u64;
-            let done = target
-                .set_len(0)
-                .and_then(|()| target.write_all_at(content.expose(), 0));
+            let done = target.write_all_at(content.expose(), 0);
             done.and_then(|()| target.set_len(length)).is_ok()
         });
         if !written {

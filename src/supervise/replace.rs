@@ -222,7 +222,7 @@ impl Supervisor {
             (Errand::Tend(Tend::Renew), Some(told)) => self.rotation.tended(&told),
             (Errand::Tend(Tend::Renew), None) => self.rotation.renew_soon(),
             (Errand::Refresh(_), Some(told)) => {
-                self.rotation.borrow(sent.loans);
+                self.rotation.borrow_more(sent.loans);
                 let same = told.given == self.rotation.told.given;
                 if !same
                     && let Some(OnChange::Signal(number)) = self.told.rotation.on_change
@@ -271,7 +271,7 @@ impl Supervisor {
 
     /// The end, once what was lent is given back.
     pub(super) fn give_back(&mut self, status: Status) {
-        self.rotation.borrow(None);
+        self.rotation.borrow_nothing();
         self.deadlines.arm(Due::Back, GIVE_BACK);
         if self.rotation.sent.is_some() {
             self.stage = Stage::Returning(status);

@@ -5,6 +5,7 @@
 //! waits for our word; others renew leases or give them back. The leases lie in a memory file that
 //! the parent only hands on.
 
+use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
@@ -28,6 +29,9 @@ pub(super) const GIVE_BACK: Duration = Duration::from_secs(5);
 /// After a load that failed, the next one comes this much later at first, and twice as late each time.
 const AGAIN: Duration = Duration::from_secs(5);
 const AGAIN_AT_MOST: Duration = Duration::from_secs(300);
+
+/// So many sets of leases are left to a program that was not started anew.
+const STILL_IN_USE: usize = 2;
 
 /// What a child of a moment is to do.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -71,6 +75,8 @@ pub(super) struct Rotation {
     pub(super) loans: Option<OwnedFd>,
     /// What was lent to those before it, and to loads that were not needed.
     returns: Vec<OwnedFd>,
+    /// The same, to a program that may still use it.
+    later: VecDeque<OwnedFd>,
     /// What the last look saw.
     seen: Print,
     pub(super) sent: Option<Sent>,
@@ -145,6 +151,24 @@ impl Rotation {
     pub(super) fn borrow(&mut self, loans: Option<OwnedFd>) {
         let before = std::mem::replace(&mut self.loans, loans);
         self.disown(before);
+    }
+
+    /// The running program has new ones; connections that it made with the old ones may live on for
+    /// a while.
+    pub(super) fn borrow_more(&mut self, loans: Option<OwnedFd>) {
+        self.later.extend(std::mem::replace(&mut self.loans, loans));
+        if self.later.len() > STILL_IN_USE {
+            let oldest = self.later.pop_front();
+            self.disown(oldest);
+        }
+    }
+
+    /// The program has ended.
+    pub(super) fn borrow_nothing(&mut self) {
+        self.borrow(None);
+        while let Some(loans) = self.later.pop_front() {
+            self.disown(Some(loans));
+        }
     }
 
     /// Nobody needs this any more.

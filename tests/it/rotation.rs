@@ -6,6 +6,8 @@ mod changes;
 
 mod leases;
 
+mod serving;
+
 use std::fs::File;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus};

@@ -373,7 +373,7 @@ fn renew(server: &mut Server, term: &mut Term) -> Result<(), Failure> {
 
 /// With a token of ours everything goes that was made with it; with another's, lease by lease.
 fn revoke(server: &mut Server, own: bool, terms: &[Term], troubles: &mut Vec<Failure>) {
-    let mut give_back = |path: &str, body| match server.post(path, As::Us, body, true) {
+    let mut give_back = |path: &str, body| match server.post(path, As::Us, body, false) {
         Ok(answer) if matches!(answer.status, 200 | 204) => None,
         Ok(answer) => Some(Fault::NotRevoked(answer.status).into()),
         Err(fault) => Some(Failure::from(fault)),
