@@ -11,8 +11,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::prctl;
 use nix::unistd::{Pid, getpid};
 
-use crate::settings::Supervision;
-use crate::settings::split;
+use crate::settings::{Supervision, split};
 use crate::sys::children::{self, Mask};
 
 /// Everything is loaded, and `execve` comes next.
@@ -25,17 +24,28 @@ const REFUSED: u8 = b'F';
 pub struct Link {
     socket: UnixStream,
     parent: Pid,
+    notify: Option<CString>,
 }
 
 impl Link {
     /// Makes this process, which was forked just now, what the program is to be: `given` is the
     /// signal mask that envshim was started with.
-    pub(super) fn new(socket: UnixStream, parent: Pid, given: Mask, told: &Supervision) -> Link {
+    pub(super) fn new(
+        socket: UnixStream,
+        parent: Pid,
+        given: Mask,
+        told: &Supervision,
+        notify: Option<CString>,
+    ) -> Link {
         if let Some(signal) = told.parent_death {
             // Cannot fail: the signal is valid by type.
             prctl::set_pdeathsig(signal).ok();
         }
-        let link = Link { socket, parent };
+        let link = Link {
+            socket,
+            parent,
+            notify,
+        };
         if told.parent_death.is_some() && link.is_orphaned() {
             // It was killed before the line above.
             children::die_of(told.parent_death.map_or(0, |signal| signal as u8));
@@ -61,16 +71,22 @@ impl Link {
         drop((&self.socket).write_all(&[REFUSED]));
     }
 
-    /// The strings of an environment that name the process they are meant for, with their places.
-    /// They named the process that envshim was started as, and the program is another one now.
+    /// The strings of an environment that name the process they are meant for, with their places:
+    /// they named the process that envshim was started as, and the program is another one now. And
+    /// where the program is to speak to systemd.
     pub fn addressed(&self, block: &[&CStr]) -> Vec<(usize, CString)> {
         let was = self.parent.to_string();
         let mine = |(place, string): (usize, &&CStr)| {
             let (name, value) = split(string)?;
-            let meant = matches!(name, b"LISTEN_PID" | b"WATCHDOG_PID") && value == was.as_bytes();
-            let now = format!("{}={}", String::from_utf8_lossy(name), getpid());
-            let now = meant.then(|| CString::new(now).ok())??;
-            Some((place, now))
+            match name {
+                b"NOTIFY_SOCKET" => Some((place, self.notify.clone()?)),
+                b"LISTEN_PID" | b"WATCHDOG_PID" if value == was.as_bytes() => {
+                    let name = String::from_utf8_lossy(name);
+                    let now = CString::new(format!("{name}={}", getpid())).ok()?;
+                    Some((place, now))
+                }
+                _ => None,
+            }
         };
         block.iter().enumerate().filter_map(mine).collect()
     }
@@ -116,7 +132,7 @@ impl Start {
         self.socket.is_none() && self.ready
     }
 
-    /// To wait for a word.
+    /// To be kept, and polled for its end alone: a word before it is no reason to wake.
     pub(super) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         self.socket.as_ref().map(AsFd::as_fd)
     }

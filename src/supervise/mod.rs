@@ -44,6 +44,8 @@ use crate::report::Report;
 use crate::settings::{Inherited, Supervision};
 use crate::sys::children::{self, EVERY, Signals};
 
+use notify::Notifier;
+
 pub use link::Link;
 pub use supervisor::Supervisor;
 
@@ -85,9 +87,10 @@ pub fn split(told: &Supervision, inherited: &Inherited, report: &Report) -> Resu
 
 fn in_two(told: &Supervision, inherited: &Inherited, report: &Report) -> Result<Side, NoChild> {
     let terminal = has_terminal();
+    let notifier = Notifier::of(told, inherited)?;
     // Whatever comes from here on waits until there is somebody who takes it.
     let given = children::block(EVERY);
-    let signals = Signals::of(supervisor::WHILE_STARTING)?;
+    let signals = Signals::of(EVERY)?;
     let ignores_children = children::hear_of_children();
     // Orphans of the program are ours, also where we are not PID 1.
     prctl::set_child_subreaper(true)?;
@@ -97,7 +100,8 @@ fn in_two(told: &Supervision, inherited: &Inherited, report: &Report) -> Result<
     let parent = getpid();
     match children::fork()? {
         None => {
-            drop((ours, signals));
+            let notify = notifier.as_ref().and_then(Notifier::variable);
+            drop((ours, signals, notifier));
             if !terminal {
                 // Cannot fail: a new process leads no session.
                 setpgid(Pid::from_raw(0), Pid::from_raw(0)).ok();
@@ -105,7 +109,9 @@ fn in_two(told: &Supervision, inherited: &Inherited, report: &Report) -> Result<
             if ignores_children {
                 children::ignore_children();
             }
-            Ok(Side::Program(Link::new(theirs, parent, given, told)))
+            Ok(Side::Program(Link::new(
+                theirs, parent, given, told, notify,
+            )))
         }
         Some(child) => {
             drop(theirs);
@@ -113,10 +119,9 @@ fn in_two(told: &Supervision, inherited: &Inherited, report: &Report) -> Result<
                 // From both sides: whoever comes first. It fails where the program is running by now.
                 setpgid(child, child).ok();
             }
-            let notify = notify::Socket::of(told, inherited);
             let own_group = !terminal;
             let supervisor =
-                Supervisor::new(told, *report, signals, ours, child, own_group, notify);
+                Supervisor::new(told, *report, signals, ours, child, own_group, notifier);
             Ok(Side::Parent(Box::new(supervisor)))
         }
     }

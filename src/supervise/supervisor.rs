@@ -11,16 +11,17 @@ use nix::unistd::{Pid, getpgid, getpid};
 
 use super::deadlines::{Deadlines, Due};
 use super::link::Start;
-use super::{notify, origin, own, tree};
+use super::notify::Notifier;
+use super::{origin, own, tree};
 use crate::report::{Level, Report};
 use crate::settings::Supervision;
 use crate::sys::children::{
     self, EVERY, Mask, Received, Signals, Status, Waited, mask, queue, send, wait,
 };
 
-/// What is heard while secrets are loaded: what ends the load, job control, and children. Everything
-/// else waits in the kernel until there is a program that it can be meant for.
-pub(super) const WHILE_STARTING: Mask = {
+/// What is handed on while secrets are loaded: what ends the load, job control, and children.
+/// Everything else waits until there is a program that it can be meant for.
+const WHILE_STARTING: Mask = {
     let numbers = [
         libc::SIGTERM,
         libc::SIGINT,
@@ -34,6 +35,9 @@ pub(super) const WHILE_STARTING: Mask = {
     ];
     mask(&numbers)
 };
+
+/// How long a start takes, at most times.
+const START: Duration = Duration::from_secs(1);
 
 /// How long a doubled signal is waited for.
 const DOUBLE: Duration = Duration::from_millis(50);
@@ -72,11 +76,13 @@ pub struct Supervisor {
     told: Supervision,
     report: Report,
     signals: Signals,
-    notify: Option<notify::Socket>,
+    notifier: Option<Notifier>,
     child: Child,
     stage: Stage,
     deadlines: Deadlines,
     held: Option<(i32, Received)>,
+    /// A signal that was too early. Those behind it wait in the kernel.
+    early: Option<Received>,
     /// We were stopped, and the next CONT is the one that woke us.
     woken: bool,
     killed: bool,
@@ -91,13 +97,13 @@ impl Supervisor {
         line: UnixStream,
         pid: Pid,
         own_group: bool,
-        notify: Option<notify::Socket>,
+        notifier: Option<Notifier>,
     ) -> Supervisor {
         Supervisor {
             told: told.clone(),
             report,
             signals,
-            notify,
+            notifier,
             child: Child {
                 pid,
                 start: Start::new(line),
@@ -108,6 +114,7 @@ impl Supervisor {
             stage: Stage::Starting,
             deadlines: Deadlines::none(),
             held: None,
+            early: None,
             woken: false,
             killed: false,
             pid1: getpid().as_raw() == 1,
@@ -118,14 +125,17 @@ impl Supervisor {
     /// this process knew; the environment that it was started with is wiped here.
     pub fn watch(mut self) -> u8 {
         let line = self.child.start.descriptor();
-        let kept = [Some(self.signals.as_fd()), line];
+        let notifier = self.notifier.as_ref().map(Notifier::descriptor);
+        let kept = [Some(self.signals.as_fd()), line, notifier];
         own::let_go(kept.into_iter().flatten(), !self.child.own_group);
+        self.deadlines.arm(Due::Settled, START);
         loop {
             self.sleep();
             while let Some(signal) = self.signals.next() {
                 self.take(signal);
             }
             self.hear();
+            self.relay();
             self.reap();
             while let Some(due) = self.deadlines.passed() {
                 self.overdue(due);
@@ -138,13 +148,17 @@ impl Supervisor {
 
     /// Until something happens.
     fn sleep(&self) {
+        let on = |fd, events| PollFd::new(fd, events);
+        let signals = || on(self.signals.as_fd(), PollFlags::POLLIN);
+        // That the program is there now is not worth waking up for, unless somebody waits for it.
+        let awaited = self.early.is_some() || self.notifier.is_some();
+        let line = self.child.start.descriptor().filter(|_| awaited);
+        let notifier = self.notifier.as_ref().map(Notifier::descriptor);
         let mut fds = [
-            PollFd::new(self.signals.as_fd(), PollFlags::POLLIN),
-            PollFd::new(self.signals.as_fd(), PollFlags::empty()),
+            signals(),
+            line.map_or_else(signals, |fd| on(fd, PollFlags::empty())),
+            notifier.map_or_else(signals, |fd| on(fd, PollFlags::POLLIN)),
         ];
-        if let Some(line) = self.child.start.descriptor() {
-            fds[1] = PollFd::new(line, PollFlags::POLLIN);
-        }
         // A stop and its continuation end the sleep too; then nothing is found, and it goes on.
         poll(&mut fds, self.deadlines.timeout()).ok();
     }
@@ -160,6 +174,10 @@ impl Supervisor {
                 self.deadlines.arm(Due::Last, LAST);
             }
             (Due::Last, Stage::Draining(status)) => self.stage = Stage::Gone(status),
+            (Due::Settled, _) => {
+                self.hear();
+                children::forget_program_file();
+            }
             (Due::Double, Stage::Running | Stage::Stopping) => {
                 if let Some((number, signal)) = self.held.take() {
                     self.deliver(number, &signal);
@@ -174,7 +192,11 @@ impl Supervisor {
         // The program may have sent it, so it may be there already.
         self.hear();
         let number = signal.number;
-        if number == libc::SIGCHLD || !origin::concerns(&signal, self.child.pid) {
+        let child = match self.stage {
+            Stage::Draining(_) | Stage::Gone(_) => None,
+            _ => Some(self.child.pid),
+        };
+        if number == libc::SIGCHLD || !origin::concerns(&signal, child) {
             return;
         }
         if number == libc::SIGCONT && std::mem::take(&mut self.woken) {
@@ -184,6 +206,12 @@ impl Supervisor {
                 return;
             }
             own::hand_over_terminal(self.child.pid);
+        }
+        if self.stage == Stage::Starting && mask(&[number]) & WHILE_STARTING == 0 {
+            // It fails for no mask.
+            self.signals.change(WHILE_STARTING).ok();
+            self.early = Some(signal);
+            return;
         }
         let to = match self.stage {
             Stage::Gone(_) => return,
@@ -240,16 +268,25 @@ impl Supervisor {
         }
     }
 
-    /// A word of the child, or the end of the line: it is the program now.
+    /// Looks whether the child is the program by now; asked whenever it matters.
     fn hear(&mut self) {
         if self.stage == Stage::Starting && self.child.start.hear() && self.child.start.succeeded()
         {
             self.stage = Stage::Running;
-            // What waited meanwhile is heard now. It fails for no mask.
-            self.signals.change(EVERY).ok();
-            if let Some(socket) = &self.notify {
-                socket.main_process(self.child.pid);
+            if let Some(notifier) = &self.notifier {
+                notifier.started(self.child.pid);
             }
+            if let Some(signal) = self.early.take() {
+                self.signals.change(EVERY).ok();
+                self.take(signal);
+            }
+        }
+    }
+
+    /// What the program has said to systemd.
+    fn relay(&self) {
+        if let Some(notifier) = &self.notifier {
+            notifier.relay(self.child.pid);
         }
     }
 
@@ -308,8 +345,9 @@ impl Supervisor {
 
     /// The program has ended, or what was to be the program.
     fn ended(&mut self, status: Status) {
-        // It may have become the program and ended since we looked.
+        // It may have become the program, spoken and ended since we looked.
         self.hear();
+        self.relay();
         self.stage = if !self.child.start.succeeded() {
             Stage::Gone(status)
         } else if self.killed {
