@@ -6,13 +6,19 @@
 
 mod aws;
 
+mod azure;
+
 mod env;
 
 mod exec;
 
 mod file;
 
+mod google;
+
 mod hcp;
+
+mod lease;
 
 mod network;
 
@@ -26,6 +32,7 @@ use crate::format::reference::Reference;
 use crate::report::Report;
 use crate::secret::Secret;
 
+pub use lease::Lease;
 pub use network::Network;
 
 /// Every provider. The order is that of the help and of the search for a bare key.
@@ -34,6 +41,8 @@ pub static PROVIDERS: &[Row] = &[
     hcp::ROW,
     aws::ROW,
     aws::PARAMETERS,
+    azure::ROW,
+    google::ROW,
     file::ROW,
     env::ROW,
     exec::ROW,

@@ -3,11 +3,14 @@
 
 pub mod authority;
 pub mod aws;
+pub mod azure;
 pub mod contract;
+pub mod google;
 pub mod hcp;
 pub mod namespace;
 pub mod openbao;
 pub mod podman;
+pub mod postgres;
 pub mod probe;
 pub mod program;
 pub mod pty;
