@@ -133,7 +133,7 @@ pub static OPTIONS: &[Opt] = &[
     opt("exit-code-style", Some("STYLE"), "pass a death by signal on as `signal` (default), or as `128` plus its number", RUN, false, false),
     opt("ok-status", Some("N,..."), "exit with 0 for these statuses of the program (143: ended by TERM)", RUN, false, false),
     opt("reap-log", None, "tell of every orphan that was reaped", RUN, false, false),
-    opt("notify", Some("HOW"), "systemd's NOTIFY_SOCKET: pass (default), or main-pid", RUN, false, false),
+    opt("notify", Some("HOW"), "systemd's NOTIFY_SOCKET: pass (default), proxy, or main-pid", RUN, false, false),
     opt("watch", Some("TIME"), "supervise, and look for changed secrets this often", RUN, false, true),
     opt("on-change", Some("WHAT"), "then: restart (default), signal:HUP, exec:COMMAND, exit, exit:CODE or none", RUN, false, true),
     opt("splay", Some("TIME"), "act on a change up to this much later, at random", RUN, false, false),

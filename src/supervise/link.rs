@@ -13,8 +13,7 @@ use nix::sys::prctl;
 use nix::unistd::{Pid, getpid};
 
 use crate::resolve::Print;
-use crate::settings::Supervision;
-use crate::settings::split;
+use crate::settings::{Supervision, split};
 use crate::sys::children::{self, Mask};
 
 /// Everything is loaded, and `execve` comes next.
@@ -95,6 +94,7 @@ pub struct Link {
     waits: bool,
     salt: Print,
     loans: Option<OwnedFd>,
+    notify: Option<CString>,
 }
 
 impl Link {
@@ -107,6 +107,7 @@ impl Link {
         told: &Supervision,
         salt: Print,
         loans: Option<OwnedFd>,
+        notify: Option<CString>,
     ) -> Link {
         if let Some(signal) = told.parent_death {
             // Cannot fail: the signal is valid by type.
@@ -118,6 +119,7 @@ impl Link {
             waits: false,
             salt,
             loans,
+            notify,
         };
         if told.parent_death.is_some() && link.is_orphaned() {
             // It was killed before the line above.
@@ -174,16 +176,22 @@ impl Link {
         drop((&self.socket).write_all(&[REFUSED]));
     }
 
-    /// The strings of an environment that name the process they are meant for, with their places.
-    /// They named the process that envshim was started as, and the program is another one now.
+    /// The strings of an environment that name the process they are meant for, with their places:
+    /// they named the process that envshim was started as, and the program is another one now. And
+    /// where the program is to speak to systemd.
     pub fn addressed(&self, block: &[&CStr]) -> Vec<(usize, CString)> {
         let was = self.parent.to_string();
         let mine = |(place, string): (usize, &&CStr)| {
             let (name, value) = split(string)?;
-            let meant = matches!(name, b"LISTEN_PID" | b"WATCHDOG_PID") && value == was.as_bytes();
-            let now = format!("{}={}", String::from_utf8_lossy(name), getpid());
-            let now = meant.then(|| CString::new(now).ok())??;
-            Some((place, now))
+            match name {
+                b"NOTIFY_SOCKET" => Some((place, self.notify.clone()?)),
+                b"LISTEN_PID" | b"WATCHDOG_PID" if value == was.as_bytes() => {
+                    let name = String::from_utf8_lossy(name);
+                    let now = CString::new(format!("{name}={}", getpid())).ok()?;
+                    Some((place, now))
+                }
+                _ => None,
+            }
         };
         block.iter().enumerate().filter_map(mine).collect()
     }
@@ -277,7 +285,7 @@ impl Start {
         self.socket.is_none() && self.ready
     }
 
-    /// To wait for a word.
+    /// To be kept, and polled for its end alone: a word before it is no reason to wake.
     pub(super) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         self.socket.as_ref().map(AsFd::as_fd)
     }

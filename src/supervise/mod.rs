@@ -51,6 +51,8 @@ use crate::resolve::Print;
 use crate::settings::{Inherited, Supervision};
 use crate::sys::children::{self, EVERY, Mask, Signals};
 
+use notify::Notifier;
+
 pub use link::{Link, Told};
 pub use rotation::Errand;
 pub use supervisor::{Supervisor, Watched};
@@ -112,9 +114,10 @@ fn in_two(told: &Supervision, inherited: &Inherited, report: &Report) -> Result<
     let mut salt = Print::default();
     crate::sys::random(&mut salt)?;
     let loans = ledger(told);
+    let notifier = Notifier::of(told, inherited)?;
     // Whatever comes from here on waits until there is somebody who takes it.
     let given = children::block(EVERY);
-    let signals = Signals::of(supervisor::WHILE_STARTING)?;
+    let signals = Signals::of(EVERY)?;
     let ignores_children = children::hear_of_children();
     // Orphans of the program are ours, also where we are not PID 1.
     prctl::set_child_subreaper(true)?;
@@ -124,7 +127,8 @@ fn in_two(told: &Supervision, inherited: &Inherited, report: &Report) -> Result<
     let parent = getpid();
     match children::fork()? {
         None => {
-            drop((ours, signals));
+            let notify = notifier.as_ref().and_then(Notifier::variable);
+            drop((ours, signals, notifier));
             if !terminal {
                 // Cannot fail: a new process leads no session.
                 setpgid(Pid::from_raw(0), Pid::from_raw(0)).ok();
@@ -132,7 +136,7 @@ fn in_two(told: &Supervision, inherited: &Inherited, report: &Report) -> Result<
             if ignores_children {
                 children::ignore_children();
             }
-            let link = Link::new(theirs, parent, given, told, salt, loans);
+            let link = Link::new(theirs, parent, given, told, salt, loans, notify);
             Ok(Side::Program(link))
         }
         Some(child) => {
@@ -141,7 +145,6 @@ fn in_two(told: &Supervision, inherited: &Inherited, report: &Report) -> Result<
                 // From both sides: whoever comes first. It fails where the program is running by now.
                 setpgid(child, child).ok();
             }
-            let notify = notify::Socket::of(told, inherited);
             let own_group = !terminal;
             let given = Given {
                 mask: given,
@@ -149,7 +152,7 @@ fn in_two(told: &Supervision, inherited: &Inherited, report: &Report) -> Result<
                 salt,
             };
             let supervisor = Supervisor::new(
-                told, *report, signals, ours, child, own_group, notify, given, loans,
+                told, *report, signals, ours, child, own_group, notifier, given, loans,
             );
             Ok(Side::Parent(Box::new(supervisor)))
         }

@@ -9,6 +9,7 @@ use nix::unistd::{Pid, getpid, setpgid};
 use super::deadlines::Due;
 use super::ledger;
 use super::link::{Link, Start};
+use super::notify::Notifier;
 use super::rotation::{Do, Errand, GIVE_BACK, Reason, STOP, Sent, errand};
 use super::supervisor::{Child, Stage, Supervisor};
 use crate::provider::Tend;
@@ -127,6 +128,7 @@ impl Supervisor {
                     &self.told,
                     self.given.salt,
                     loans,
+                    self.notifier.as_ref().and_then(Notifier::variable),
                 );
                 Ok(Some(match errand {
                     Errand::Load => link.waiting(),

@@ -11,17 +11,18 @@ use nix::unistd::{Pid, getpgid, getpid};
 
 use super::deadlines::{Deadlines, Due};
 use super::link::{Link, Start};
+use super::notify::Notifier;
 use super::rotation::{Errand, Rotation};
-use super::{Given, notify, origin, own, tree};
+use super::{Given, origin, own, tree};
 use crate::report::{Level, Report};
 use crate::settings::Supervision;
 use crate::sys::children::{
     self, EVERY, Mask, Received, Signals, Status, Waited, mask, queue, send, wait,
 };
 
-/// What is heard while secrets are loaded: what ends the load, job control, and children. Everything
-/// else waits in the kernel until there is a program that it can be meant for.
-pub(super) const WHILE_STARTING: Mask = {
+/// What is handed on while secrets are loaded: what ends the load, job control, and children.
+/// Everything else waits until there is a program that it can be meant for.
+const WHILE_STARTING: Mask = {
     let numbers = [
         libc::SIGTERM,
         libc::SIGINT,
@@ -35,6 +36,9 @@ pub(super) const WHILE_STARTING: Mask = {
     ];
     mask(&numbers)
 };
+
+/// How long a start takes, at most times.
+const START: Duration = Duration::from_secs(1);
 
 /// How long a doubled signal is waited for.
 const DOUBLE: Duration = Duration::from_millis(50);
@@ -85,11 +89,13 @@ pub struct Supervisor {
     pub(super) told: Supervision,
     pub(super) report: Report,
     signals: Signals,
-    notify: Option<notify::Socket>,
+    pub(super) notifier: Option<Notifier>,
     pub(super) child: Child,
     pub(super) stage: Stage,
     pub(super) deadlines: Deadlines,
     held: Option<(i32, Received)>,
+    /// A signal that was too early. Those behind it wait in the kernel.
+    early: Option<Received>,
     /// We were stopped, and the next CONT is the one that woke us.
     woken: bool,
     killed: bool,
@@ -112,7 +118,7 @@ impl Supervisor {
         line: UnixStream,
         pid: Pid,
         own_group: bool,
-        notify: Option<notify::Socket>,
+        notifier: Option<Notifier>,
         given: Given,
         loans: Option<OwnedFd>,
     ) -> Supervisor {
@@ -120,7 +126,7 @@ impl Supervisor {
             told: told.clone(),
             report,
             signals,
-            notify,
+            notifier,
             child: Child {
                 pid,
                 start: Start::new(line),
@@ -131,6 +137,7 @@ impl Supervisor {
             stage: Stage::Starting,
             deadlines: Deadlines::none(),
             held: None,
+            early: None,
             woken: false,
             killed: false,
             pid1: getpid().as_raw() == 1,
@@ -146,16 +153,19 @@ impl Supervisor {
     pub fn watch(mut self) -> Watched {
         if !self.told.rotation.wanted() {
             let line = self.child.start.descriptor();
+            let notifier = self.notifier.as_ref().map(Notifier::descriptor);
             let loans = self.rotation.loans.as_ref().map(AsFd::as_fd);
-            let kept = [Some(self.signals.as_fd()), line, loans];
+            let kept = [Some(self.signals.as_fd()), line, notifier, loans];
             own::let_go(kept.into_iter().flatten(), !self.child.own_group);
         }
+        self.deadlines.arm(Due::Settled, START);
         loop {
             self.sleep();
             while let Some(signal) = self.signals.next() {
                 self.take(signal);
             }
             self.hear();
+            self.relay();
             self.reap();
             while let Some(due) = self.deadlines.passed() {
                 self.overdue(due);
@@ -172,12 +182,21 @@ impl Supervisor {
 
     /// Until something happens.
     fn sleep(&self) {
-        let sent = self.rotation.sent.as_ref().map(|sent| &sent.start);
+        let on = |fd, events| PollFd::new(fd, events);
+        // That the program is there now is not worth waking up for, unless somebody waits for it.
+        let awaited = self.early.is_some() || self.notifier.is_some() || !self.told.init;
+        let line = self.child.start.descriptor().filter(|_| awaited);
+        let line = line.map(|fd| on(fd, PollFlags::empty()));
+        let notifier = self.notifier.as_ref().map(Notifier::descriptor);
+        let notifier = notifier.map(|fd| on(fd, PollFlags::POLLIN));
         // A load that waits has said all; its place is free when the program has ended.
-        let lines = [Some(&self.child.start), sent.filter(|start| !start.waits())];
-        let lines = lines.into_iter().flatten().filter_map(Start::descriptor);
-        let fds = lines.chain([self.signals.as_fd()]);
-        let mut fds: Vec<PollFd<'_>> = fds.map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
+        let sent = self.rotation.sent.as_ref().map(|sent| &sent.start);
+        let sent = sent
+            .filter(|start| !start.waits())
+            .and_then(Start::descriptor);
+        let sent = sent.map(|fd| on(fd, PollFlags::POLLIN));
+        let mut fds = vec![on(self.signals.as_fd(), PollFlags::POLLIN)];
+        fds.extend([line, notifier, sent].into_iter().flatten());
         // A stop and its continuation end the sleep too; then nothing is found, and it goes on.
         poll(&mut fds, self.deadlines.timeout(self.rotation.due())).ok();
     }
@@ -195,6 +214,10 @@ impl Supervisor {
             }
             (Due::Last, Stage::Draining(status)) => self.give_back(status),
             (Due::Back, Stage::Returning(status)) => self.stage = Stage::Gone(status),
+            (Due::Settled, _) => {
+                self.hear();
+                children::forget_program_file();
+            }
             (Due::Double, Stage::Running | Stage::Stopping) => {
                 if let Some((number, signal)) = self.held.take() {
                     self.deliver(number, &signal);
@@ -209,7 +232,11 @@ impl Supervisor {
         // The program may have sent it, so it may be there already.
         self.hear();
         let number = signal.number;
-        if number == libc::SIGCHLD || !origin::concerns(&signal, self.child.pid) {
+        let child = match self.stage {
+            Stage::Draining(_) | Stage::Gone(_) => None,
+            _ => Some(self.child.pid),
+        };
+        if number == libc::SIGCHLD || !origin::concerns(&signal, child) {
             return;
         }
         if number == libc::SIGCONT && std::mem::take(&mut self.woken) {
@@ -219,6 +246,12 @@ impl Supervisor {
                 return;
             }
             own::hand_over_terminal(self.child.pid);
+        }
+        if self.stage == Stage::Starting && mask(&[number]) & WHILE_STARTING == 0 {
+            // It fails for no mask.
+            self.signals.change(WHILE_STARTING).ok();
+            self.early = Some(signal);
+            return;
         }
         let to = match self.stage {
             Stage::Gone(_) | Stage::Returning(_) => return,
@@ -290,18 +323,27 @@ impl Supervisor {
         }
     }
 
-    /// A word of the child, or the end of the line: it is the program now.
+    /// Looks whether the child is the program by now; asked whenever it matters.
     fn hear(&mut self) {
         if self.stage == Stage::Starting && self.child.start.hear() && self.child.start.succeeded()
         {
             self.stage = Stage::Running;
             let told = self.child.start.told().unwrap_or_default();
             self.rotation.started(told, self.told.rotation.watch);
-            // What waited meanwhile is heard now. It fails for no mask.
-            self.signals.change(EVERY).ok();
-            if let Some(socket) = &self.notify {
-                socket.main_process(self.child.pid);
+            if let Some(notifier) = &self.notifier {
+                notifier.started(self.child.pid);
             }
+            if let Some(signal) = self.early.take() {
+                self.signals.change(EVERY).ok();
+                self.take(signal);
+            }
+        }
+    }
+
+    /// What the program has said to systemd.
+    fn relay(&self) {
+        if let Some(notifier) = &self.notifier {
+            notifier.relay(self.child.pid);
         }
     }
 
@@ -361,11 +403,10 @@ impl Supervisor {
 
     /// The program has ended, or what was to be the program.
     fn ended(&mut self, status: Status) {
-        // It may have become the program and ended since we looked.
+        // It may have become the program, spoken and ended since we looked.
         self.hear();
+        self.relay();
         if self.stage == Stage::Replacing && self.replace() {
-            // Nothing is translated, or meant, for a program that is not there yet.
-            self.signals.change(WHILE_STARTING).ok();
             return;
         }
         self.dismiss();
