@@ -100,6 +100,8 @@ pub struct Supervisor {
     woken: bool,
     killed: bool,
     pid1: bool,
+    /// The start is over.
+    settled: bool,
     pub(super) given: Given,
     pub(super) rotation: Rotation,
     /// The status to leave with, whatever the program's is.
@@ -141,6 +143,7 @@ impl Supervisor {
             woken: false,
             killed: false,
             pid1: getpid().as_raw() == 1,
+            settled: false,
             given,
             rotation: Rotation::of(loans),
             leave_with: None,
@@ -177,6 +180,9 @@ impl Supervisor {
             if let Some((errand, link)) = self.send_out() {
                 return Watched::Errand(errand, link);
             }
+            if std::mem::take(&mut self.settled) {
+                children::forget_program_file();
+            }
         }
     }
 
@@ -186,17 +192,19 @@ impl Supervisor {
         // That the program is there now is not worth waking up for, unless somebody waits for it.
         let awaited = self.early.is_some() || self.notifier.is_some() || !self.told.init;
         let line = self.child.start.descriptor().filter(|_| awaited);
-        let line = line.map(|fd| on(fd, PollFlags::empty()));
         let notifier = self.notifier.as_ref().map(Notifier::descriptor);
-        let notifier = notifier.map(|fd| on(fd, PollFlags::POLLIN));
         // A load that waits has said all; its place is free when the program has ended.
         let sent = self.rotation.sent.as_ref().map(|sent| &sent.start);
         let sent = sent
             .filter(|start| !start.waits())
             .and_then(Start::descriptor);
-        let sent = sent.map(|fd| on(fd, PollFlags::POLLIN));
-        let mut fds = vec![on(self.signals.as_fd(), PollFlags::POLLIN)];
-        fds.extend([line, notifier, sent].into_iter().flatten());
+        let signals = || on(self.signals.as_fd(), PollFlags::POLLIN);
+        let mut fds = [
+            signals(),
+            line.map_or_else(signals, |fd| on(fd, PollFlags::empty())),
+            notifier.map_or_else(signals, |fd| on(fd, PollFlags::POLLIN)),
+            sent.map_or_else(signals, |fd| on(fd, PollFlags::POLLIN)),
+        ];
         // A stop and its continuation end the sleep too; then nothing is found, and it goes on.
         poll(&mut fds, self.deadlines.timeout(self.rotation.due())).ok();
     }
@@ -216,7 +224,7 @@ impl Supervisor {
             (Due::Back, Stage::Returning(status)) => self.stage = Stage::Gone(status),
             (Due::Settled, _) => {
                 self.hear();
-                children::forget_program_file();
+                self.settled = true;
             }
             (Due::Double, Stage::Running | Stage::Stopping) => {
                 if let Some((number, signal)) = self.held.take() {

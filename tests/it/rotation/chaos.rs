@@ -25,7 +25,7 @@ impl Dice {
 /// inherits that USR1 and HUP are ignored, for a shell has no handler in its first moments.
 const PROGRAM: &str = "exec 9>lock; flock -n 9 || echo TWO; \
     test \"$A$B$C\" = \"$A$A$A\" || echo MIXED; echo \"start $A\"; \
-    trap 'exit 3' TERM; while :; do sleep 0.05; done";
+    trap 'exit 3' TERM; while :; do sleep 0.05 9>&-; done";
 
 fn vault(n: u64) -> String {
     format!("A={n}\nB={n}\nC={n}\n")
