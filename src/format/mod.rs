@@ -17,3 +17,5 @@ pub mod key;
 pub mod envelope;
 
 pub mod fernet;
+
+pub mod mask;

@@ -1,0 +1,315 @@
+//! Masking: a filter for a stream of bytes in which no secret is left, in any of its forms.
+//!
+//! # What is found
+//!
+//! A value as it is; percent-encoded (any choice of characters to encode, digits in either case, `+` for
+//! a blank); with backslashes, as JSON, JavaScript, Python and shells write it (`\n`, `\"`, `\/`, `\u00e9`, `\xc3`);
+//! with CR LF for its line ends, as a terminal makes them; in hexadecimal digits, small or capital; in
+//! base64, both alphabets, wherever it begins in the encoded text and also broken into lines of 20 letters or
+//! more. White space round a value does not belong to it: what is left is what programs trim to.
+//!
+//! # How
+//!
+//! Every place of the text is a place where a form may begin. Where a stretch is free of the bytes that
+//! escape others, a form begins there only with its own first `window` bytes, and three bytes at the end
+//! of a window say by a table how far the next place is at which it can (Wu and Manber's search): most of
+//! the text is never looked at. Round an escape, and at the end of what has come, every place is tried.
+//! Both ways give the same verdict on a place, and it depends on what follows alone: what comes out
+//! is the same however the stream was cut (`tests` holds us to it).
+//!
+//! Forms that overlap are one stretch, and one mask. What may be the beginning of a form is held back until
+//! more is known, and nothing else is: no clock decides. The longest form less one byte is the most.
+//!
+//! # Values that are too short
+//!
+//! A value under [`LEAST`] bytes is a switch, a port or a word of the trade (`true`, `5432`, `prod`, `admin`): replaced
+//! everywhere it would make a log unreadable, and the holes would tell the value. Such are not
+//! masked, and [`Mask::new`] tells which.
+
+use zeroize::Zeroizing;
+
+use crate::secret::Secret;
+
+mod forms;
+
+mod spell;
+
+#[cfg(test)]
+mod tests;
+
+use forms::{Form, Kind, Verdict, forms};
+use spell::Head;
+
+/// The fewest bytes that are masked.
+pub const LEAST: usize = 6;
+
+/// A window is no longer than this: beyond it the table fills up faster than the steps grow.
+const WINDOW: usize = 16;
+
+/// The places of the table, as a power of two: it fits the first cache.
+const BITS: u32 = 15;
+
+/// What must not be seen, ready to be looked for. It is wiped when it is given up.
+pub struct Mask {
+    forms: Vec<Form>,
+    /// How far to go when these three bytes stand at the end of a window; 0: a form may be here.
+    steps: Zeroizing<Vec<u8>>,
+    /// Which forms those are, sorted by the hash of the three bytes.
+    ends: Zeroizing<Vec<(u16, u32)>>,
+    /// Which forms begin with this byte.
+    first: Vec<Vec<u32>>,
+    window: usize,
+    /// The bytes round which every place is tried.
+    escapes: Vec<u8>,
+    shown: [u8; 3],
+}
+
+impl Mask {
+    /// Prepares for these values; the second answer holds the places of those that are too short.
+    pub fn new(values: &[&Secret]) -> (Mask, Vec<usize>) {
+        let mut known: Vec<&[u8]> = Vec::new();
+        let mut short = Vec::new();
+        for (at, value) in values.iter().enumerate() {
+            let value = value.expose().trim_ascii();
+            if value.len() < LEAST {
+                short.push(at);
+            } else if !known.contains(&value) {
+                known.push(value);
+            }
+        }
+        let forms: Vec<Form> = known.iter().copied().flat_map(forms).collect();
+        let shortest = forms.iter().map(|form| form.bytes.len()).min();
+        let window = shortest.unwrap_or(WINDOW).min(WINDOW);
+        let far = u8::try_from(window - 2).unwrap_or(1);
+        let mut steps = Zeroizing::new(vec![far; 1 << BITS]);
+        let mut ends = Zeroizing::new(Vec::with_capacity(forms.len()));
+        let mut first = vec![Vec::new(); 256];
+        for (number, form) in (0..).zip(&forms) {
+            for (at, three) in form.bytes[..window].windows(3).enumerate() {
+                let place = hash(u32::from_le_bytes([three[0], three[1], three[2], 0]));
+                let left = u8::try_from(window - 3 - at).unwrap_or(0);
+                steps[usize::from(place)] = steps[usize::from(place)].min(left);
+                if left == 0 {
+                    ends.push((place, number));
+                }
+            }
+            first[usize::from(form.bytes[0])].push(number);
+        }
+        ends.sort_unstable();
+        let begins_with = |byte| {
+            known
+                .iter()
+                .any(|v| v[..window.min(v.len())].contains(&byte))
+        };
+        let mut escapes = vec![b'%', b'\\'];
+        escapes.extend(begins_with(b' ').then_some(b'+'));
+        escapes.extend(begins_with(b'\n').then_some(b'\r'));
+        let mask = Mask {
+            shown: [filler(&known); 3],
+            forms,
+            steps,
+            ends,
+            first,
+            window,
+            escapes,
+        };
+        (mask, short)
+    }
+
+    /// There is nothing to look for.
+    pub fn is_empty(&self) -> bool {
+        self.forms.is_empty()
+    }
+
+    /// How many bytes to pass from `at` on until a form may begin within, or every place has to be tried.
+    #[inline]
+    fn leap(&self, text: &[u8], mut at: usize, bound: usize) -> usize {
+        let window = self.window;
+        while at + window <= bound {
+            let Some(four) = text.get(at + window - 4..at + window) else {
+                return at;
+            };
+            let four = four
+                .first_chunk::<4>()
+                .map_or(0, |four| u32::from_le_bytes(*four));
+            match self.steps.get(usize::from(hash(four >> 8))) {
+                Some(&step) if step > 0 => at += usize::from(step),
+                _ => return at,
+            }
+        }
+        at
+    }
+
+    /// What begins at a place that a leap has led to.
+    fn likely(&self, text: &[u8], at: usize) -> Verdict {
+        let end = at + self.window;
+        let three = hash(u32::from_le_bytes([
+            text[end - 3],
+            text[end - 2],
+            text[end - 1],
+            0,
+        ]));
+        let from = self.ends.partition_point(|(place, _)| *place < three);
+        let same = self.ends[from..]
+            .iter()
+            .take_while(|(place, _)| *place == three);
+        let mut verdict = Verdict::default();
+        for (_, form) in same {
+            verdict.add(self.forms[*form as usize].look(text, at));
+        }
+        verdict
+    }
+
+    /// What begins at any place at all.
+    fn any(&self, text: &[u8], at: usize) -> Verdict {
+        let mut verdict = Verdict::default();
+        for form in &self.first[usize::from(text[at])] {
+            verdict.add(self.forms[*form as usize].look(text, at));
+        }
+        if matches!(text[at], b'%' | b'\\') {
+            let values = |form: &&Form| form.kind == Kind::Value;
+            match spell::head(&text[at..]) {
+                Head::Byte(byte) => {
+                    let those = self.first[usize::from(byte)].iter();
+                    for form in those.map(|form| &self.forms[*form as usize]).filter(values) {
+                        verdict.add(form.look(text, at));
+                    }
+                }
+                Head::Open => {
+                    for form in self.forms.iter().filter(values) {
+                        verdict.add(form.look(text, at));
+                    }
+                }
+                Head::Nothing => {}
+            }
+        }
+        verdict
+    }
+}
+
+/// One stream on its way through a mask.
+#[derive(Default)]
+pub struct Filter {
+    /// What came and is not out yet. Wiped in the end, with all that ever stood in it.
+    text: Zeroizing<Vec<u8>>,
+    /// So much of it is under a mask that is out already.
+    covered: usize,
+}
+
+impl Filter {
+    /// Takes more of the stream, and appends what may be seen to `out`.
+    pub fn push(&mut self, mask: &Mask, more: &[u8], out: &mut Vec<u8>) {
+        let length = self.text.len() + more.len();
+        if length > self.text.capacity() {
+            // Not left to the vector, which would leave the old block as it is.
+            let mut larger = Zeroizing::new(Vec::with_capacity(length * 2));
+            larger.extend_from_slice(&self.text);
+            self.text = larger;
+        }
+        self.text.extend_from_slice(more);
+        self.pass(mask, false, out);
+    }
+
+    /// The stream has ended: what was held back is out.
+    pub fn finish(&mut self, mask: &Mask, out: &mut Vec<u8>) {
+        self.pass(mask, true, out);
+    }
+
+    /// How much waits for more.
+    pub fn held(&self) -> usize {
+        self.text.len()
+    }
+
+    fn pass(&mut self, mask: &Mask, last: bool, out: &mut Vec<u8>) {
+        let text = self.text.as_slice();
+        out.reserve(text.len());
+        let mut covered = self.covered;
+        // Where what is neither out nor covered begins.
+        let mut shown = covered;
+        let mut at = if mask.is_empty() { text.len() } else { 0 };
+        let keep = 'search: loop {
+            if at >= text.len() {
+                break text.len();
+            }
+            let bound = next_of(&mask.escapes, text, at);
+            let until = text.len().min(bound + 1);
+            while at < until {
+                at = mask.leap(text, at, bound);
+                let verdict = if at + mask.window <= bound {
+                    mask.likely(text, at)
+                } else {
+                    mask.any(text, at)
+                };
+                if verdict.open && !last {
+                    break 'search at;
+                }
+                if let Some(end) = verdict.end {
+                    if at >= covered {
+                        out.extend_from_slice(&text[shown..at]);
+                        out.extend_from_slice(&mask.shown);
+                    }
+                    covered = covered.max(end);
+                    shown = covered;
+                }
+                at += 1;
+            }
+        };
+        if shown < keep {
+            out.extend_from_slice(&text[shown..keep]);
+        }
+        self.covered = covered.saturating_sub(keep);
+        self.text.copy_within(keep.., 0);
+        let left = self.text.len() - keep;
+        self.text.truncate(left);
+    }
+}
+
+/// A place in the table for three bytes.
+#[inline]
+fn hash(three: u32) -> u16 {
+    (three.wrapping_mul(0x9e37_79b1) >> (32 - BITS)) as u16
+}
+
+/// Where the next of these bytes stands, or the end of the text.
+fn next_of(bytes: &[u8], text: &[u8], from: usize) -> usize {
+    const ONES: u64 = u64::MAX / 255;
+    let mut at = from;
+    while let Some(block) = text.get(at..).and_then(|rest| rest.first_chunk::<32>()) {
+        let (words, _) = block.as_chunks::<8>();
+        let mut found = 0;
+        for byte in bytes {
+            let same = ONES * u64::from(*byte);
+            for word in words {
+                // A byte that is the same is nought, and one less than nought has its high bit set. So has
+                // many a byte above 127: those are looked at once more.
+                found |= (u64::from_le_bytes(*word) ^ same).wrapping_sub(ONES);
+            }
+        }
+        if found & (ONES << 7) != 0
+            && let Some(found) = block.iter().position(|byte| bytes.contains(byte))
+        {
+            return at + found;
+        }
+        at += block.len();
+    }
+    let rest = &text[at.min(text.len())..];
+    let found = rest.iter().position(|byte| bytes.contains(byte));
+    found.map_or(text.len(), |found| at + found)
+}
+
+/// The byte a mask is made of: one with which it cannot complete a secret out of what stands round it.
+fn filler(values: &[&[u8]]) -> u8 {
+    let completes = |byte: u8| {
+        values.iter().any(|value| {
+            value.first() == Some(&byte)
+                || value.last() == Some(&byte)
+                || value.windows(3).any(|three| three == [byte; 3])
+        })
+    };
+    let choice = b"*#~.?!@^_:;,<>|-=";
+    choice
+        .iter()
+        .copied()
+        .find(|byte| !completes(*byte))
+        .unwrap_or(b'*')
+}
