@@ -15,6 +15,8 @@ pub enum Command {
     Open,
     /// Make a key.
     Keygen,
+    /// Make a `.vault` of what another tool reads.
+    Migrate,
     /// Explain.
     Help,
     /// Name and version.
@@ -44,6 +46,7 @@ pub static COMMANDS: &[CommandRow] = &[
     row(Command::Seal, "seal", "[FILE]", 1, "encrypt .vault into .vault.enc"),
     row(Command::Open, "open", "[FILE]", 1, "print what .vault.enc holds"),
     row(Command::Keygen, "keygen", "[FILE]", 1, "make a key for --key-file: print it, or make FILE"),
+    row(Command::Migrate, "migrate", "[FILE]", 1, "make a .vault of what other tools read, from FILE or the environment"),
     row(Command::Help, "help", "[TOPIC]", 1, "a command, options (all of them), or references"),
     row(Command::Version, "version", "", 0, "print the version"),
 ];
@@ -88,6 +91,7 @@ const OPENERS: &[Command] = &[
     Command::Dump,
     Command::Seal,
     Command::Open,
+    Command::Migrate,
 ];
 const ALL: &[Command] = &[
     Command::Run,
@@ -96,6 +100,7 @@ const ALL: &[Command] = &[
     Command::Seal,
     Command::Open,
     Command::Keygen,
+    Command::Migrate,
     Command::Help,
     Command::Version,
 ];

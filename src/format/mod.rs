@@ -19,3 +19,5 @@ pub mod envelope;
 pub mod fernet;
 
 pub mod mask;
+
+pub mod foreign;

@@ -4,6 +4,8 @@ mod check;
 
 mod files;
 
+mod migrate;
+
 use std::ffi::OsString;
 
 use crate::audit::{self, Outcome, Record};
@@ -67,6 +69,7 @@ fn obey(invocation: Invocation, inherited: Inherited, plain: Report) -> Ended {
             Command::Seal => files::seal(&settings, &report),
             Command::Open => files::open(&settings, &report),
             Command::Keygen => files::keygen(&settings, &report),
+            Command::Migrate => migrate::migrate(&settings, &report),
             Command::Run | Command::Help | Command::Version => {
                 Err(start(&mut settings, &mut record, &report))
             }

@@ -43,6 +43,8 @@ mod leaks;
 
 mod messages;
 
+mod migrate;
+
 mod precedence;
 
 mod prompts;
