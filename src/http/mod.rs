@@ -286,7 +286,10 @@ impl Client {
                         }
                         _ if !more => return Ok(answer),
                         Some(wait) => wait,
-                        None => self.policy.pause(tries, throttled).min(left / 2),
+                        None => {
+                            let pause = self.policy.pause_after(&answer, tries, throttled);
+                            pause.min(left / 2)
+                        }
                     }
                 }
                 Err(cause) => {

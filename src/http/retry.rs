@@ -24,7 +24,12 @@ pub struct Policy {
     pub throttled: fn(&Answer) -> bool,
     /// Attempts in all as long as the answers ask for patience; the waits then begin at a second.
     pub patience: u32,
+    /// A wait that an answer asks for in a way of its own; it raises ours, but not by much.
+    pub wish: fn(&Answer) -> Option<Duration>,
 }
+
+/// A wish raises a wait by no more than this.
+const MOST_MORE: Duration = Duration::from_secs(5);
 
 /// The upper end of the first wait after an answer that asks for patience in its own way.
 const SLOWER: Duration = Duration::from_secs(1);
@@ -38,6 +43,7 @@ impl Default for Policy {
             also: &[],
             throttled: |_| false,
             patience: 5,
+            wish: |_| None,
         }
     }
 }
@@ -51,6 +57,7 @@ impl Policy {
         also: &[],
         throttled: |_| false,
         patience: 1,
+        wish: |_| None,
     };
 
     /// An answer with this status is worth another attempt. A request that must not be done twice
@@ -59,6 +66,15 @@ impl Policy {
         let untouched = matches!(status, 429 | 503) || self.also.contains(&status);
         let passing = matches!(status, 500 | 502..=599);
         untouched || (idempotent && passing)
+    }
+
+    /// The wait after an answer.
+    pub(super) fn pause_after(&self, answer: &Answer, tries: u32, throttled: bool) -> Duration {
+        let own = self.pause(tries, throttled);
+        match (self.wish)(answer) {
+            Some(wish) => own.max(wish.min(own + MOST_MORE)),
+            None => own,
+        }
     }
 
     /// The wait after attempt number `tries` (from 1): anything from nothing to the limit, so that

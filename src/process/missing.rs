@@ -22,8 +22,15 @@ const BUILTINS: [&str; 12] = [
 pub(super) fn not_found(image: &Image, unreachable: Option<PathBuf>) -> Refusal {
     let name = image.name;
     let text = name.to_string_lossy();
+    let first = text.split_whitespace().next().unwrap_or_default();
+    let whole = first == text;
+    // What follows in a quoted command line may be a password.
+    let shown = match whole {
+        true => name.to_owned(),
+        false => format!("{first} ...").into(),
+    };
     let refuse = |place: &str, hint: Option<String>| {
-        Refusal::NotFound(name.to_owned(), place.to_owned(), hint)
+        Refusal::NotFound(shown.clone(), place.to_owned(), hint)
     };
     if name.is_empty() {
         let hint = "write the program after `--`; is a variable of the command line empty?";
@@ -33,12 +40,12 @@ pub(super) fn not_found(image: &Image, unreachable: Option<PathBuf>) -> Refusal 
             Some(hint.to_owned()),
         );
     }
-    let first = text.split_whitespace().next().unwrap_or_default();
-    let one_word = (first != text).then(|| {
-        format!(
-            "it is one word; write {text} without quotes, or let a shell cut it: sh -c '{text}'"
-        )
+    let one_word = (!whole && !BUILTINS.contains(&first)).then(|| {
+        "it is one word; write it without quotes, or let a shell cut it: sh -c '...'".to_owned()
     });
+    if one_word.is_some() {
+        return refuse("there is no such program", one_word);
+    }
     if text.contains('/') {
         let folder = files::folder(Path::new(name));
         let place = if folder.is_dir() {
@@ -47,10 +54,7 @@ pub(super) fn not_found(image: &Image, unreachable: Option<PathBuf>) -> Refusal 
             format!("does not exist, there is no folder `{}`", folder.display())
         };
         let meant = || Some(similar(name, &[folder])?.display().to_string());
-        return refuse(
-            &place,
-            one_word.or_else(|| meant().map(|m| format!("did you mean `{m}`?"))),
-        );
+        return refuse(&place, meant().map(|m| format!("did you mean `{m}`?")));
     }
     let place = match image.path {
         Some(_) => "not found in PATH".to_owned(),
@@ -66,8 +70,6 @@ pub(super) fn not_found(image: &Image, unreachable: Option<PathBuf>) -> Refusal 
     };
     let hint = if BUILTINS.contains(&first) {
         format!("`{first}` is a word of the shell; let one run it: sh -c '...'")
-    } else if let Some(hint) = one_word {
-        hint
     } else if obstacle(&here).is_none() {
         format!("it is in this folder; write {}", here.display())
     } else if let Some(path) = unreachable {

@@ -14,6 +14,8 @@ mod file;
 
 mod hcp;
 
+mod lease;
+
 mod network;
 
 mod vault;
@@ -26,6 +28,7 @@ use crate::format::reference::Reference;
 use crate::report::Report;
 use crate::secret::Secret;
 
+pub use lease::Lease;
 pub use network::Network;
 
 /// Every provider. The order is that of the help and of the search for a bare key.

@@ -5,12 +5,12 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::credential::aws::Session;
 use crate::failure::{Explain, Failure};
 use crate::http::{Address, Authority, Exposure, Options, Proxies, SettingFault, Visits, Waiting};
-use crate::provider::Context;
+use crate::provider::{Context, Lease};
 
 /// What the stores of one run share.
 #[derive(Default)]
@@ -20,12 +20,25 @@ pub struct Network {
     visits: OnceLock<Arc<Visits>>,
     /// The two stores of AWS are asked with the same credentials, which are found once.
     pub(super) aws: OnceLock<Result<Session, Failure>>,
+    leases: Mutex<Vec<Lease>>,
 }
 
 impl Network {
     /// The origins of the stores that were asked.
     pub fn asked(&self) -> Vec<String> {
         self.visits.get().map_or(Vec::new(), |visits| visits.list())
+    }
+
+    /// What the stores have lent.
+    pub fn leases(self) -> Vec<Lease> {
+        let leases = self.leases.into_inner();
+        leases.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Remembers what a store lends.
+    pub(super) fn lend(&self, lease: Lease) {
+        let mut leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
+        leases.push(lease);
     }
 }
 

@@ -36,7 +36,7 @@ use crate::format::json::{self, Json};
 use crate::format::naming::Policy;
 use crate::format::reference::Reference;
 use crate::provider::{
-    Answer, Context, Found, Lookup, Provider, Row, Trouble, Value, Wanted, fields,
+    Answer, Context, Found, Lease, Lookup, Provider, Row, Trouble, Value, Wanted, fields,
 };
 use crate::secret::Secret;
 
@@ -163,6 +163,7 @@ impl Provider for Vault<'_> {
         };
         let mount = mount(self.context.settings);
         let known = self.kind.map(|kind| (mount, kind));
+        let token = session.lives;
         let mut reader = Reader::new(&self.server, session, known);
         let mut asks = Asks::default();
         let places: Vec<Result<usize, Fault>> = wanted
@@ -178,6 +179,18 @@ impl Provider for Vault<'_> {
             })
             .collect();
         let replies = reader.ask(&asks.0);
+        for (ask, reply) in asks.0.iter().zip(&replies) {
+            if let Ok(Reply::Secret {
+                lives: Some(lives), ..
+            }) = reply
+            {
+                self.context.network.lend(Lease {
+                    what: format!("vault:/{}", ask.path.whole()),
+                    lives: *lives,
+                    token,
+                });
+            }
+        }
         let mut folders = import::Folders::default();
         let mut answers: Vec<Option<Answer>> = Vec::with_capacity(wanted.len());
         for (wanted, place) in wanted.iter().zip(places) {
@@ -196,7 +209,9 @@ impl Provider for Vault<'_> {
                     folders.perhaps(answers.len(), &ask.path, fault);
                     None
                 }
-                Ok((_, Ok(Reply::Secret { data, version }))) => Some(found(wanted, data, version)),
+                Ok((_, Ok(Reply::Secret { data, version, .. }))) => {
+                    Some(found(wanted, data, version))
+                }
                 Ok((_, Err(fault))) => Some(Err(fault.trouble())),
                 Err(fault) => Some(Err(fault.trouble())),
             });

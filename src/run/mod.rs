@@ -164,6 +164,17 @@ fn load(
     let network = Network::default();
     let resolved = resolve::resolve(document, settings, &network, report);
     record.stores = network.asked();
+    for lease in network.leases() {
+        let line = lease.line();
+        match settings.dump || settings.command == Command::Dump {
+            // A file that wins over the next load outlives them.
+            true => report.warn(
+                &line,
+                Some("start with --max-age, lest they are used when they have ended"),
+            ),
+            false => report.info(&line),
+        }
+    }
     resolved
 }
 

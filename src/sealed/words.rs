@@ -1,12 +1,14 @@
 //! What can go wrong with sealed files, what a person should look at, in words.
 
-use std::path::PathBuf;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 
 use super::credentials::{Source, Want};
 use crate::failure::{Explain, Failure};
 use crate::files;
+use crate::format::key::Key;
 use crate::format::{envelope, fernet, key};
 use crate::prompt;
 
@@ -61,6 +63,15 @@ impl Fault {
     }
 }
 
+/// People give the password or the key itself where its file is asked for; that is not repeated.
+fn shows(path: &Path, want: Want) -> bool {
+    let text = path.as_os_str().as_bytes();
+    match want {
+        Want::Password => text.contains(&b'/') && !text.contains(&b' '),
+        Want::Key => Key::parse(text).is_err(),
+    }
+}
+
 impl Explain for Fault {
     fn what(&self) -> String {
         match self {
@@ -78,9 +89,13 @@ impl Explain for Fault {
                     unfit.join(", ")
                 )
             }
-            Fault::NoFile(path, want) => {
-                format!("{}: no such {} file", path.display(), want.word())
-            }
+            Fault::NoFile(path, want) => match shows(path, *want) {
+                true => format!("{}: no such {} file", path.display(), want.word()),
+                false => format!(
+                    "there is no {} file of the name that was given",
+                    want.word()
+                ),
+            },
             Fault::NoSalt(path) => format!("{}: no salt there", path.display()),
             Fault::Empty(source) => format!("the password from {source} is empty"),
             Fault::KeyAsPassword(source) => format!("{source} holds a key, not a password"),
@@ -112,7 +127,16 @@ impl Explain for Fault {
     fn hint(&self) -> Option<String> {
         match self {
             Fault::NoCredentials(_) => Some(WAYS.to_owned()),
-            Fault::NoFile(..) => Some("name the file that holds it".to_owned()),
+            Fault::NoFile(path, want) => Some(match (shows(path, *want), want) {
+                (true, _) => "name the file that holds it".to_owned(),
+                (false, Want::Password) => {
+                    "a file of this folder is `./name`; a password itself goes into `ENVSHIM_PASSWORD`"
+                        .to_owned()
+                }
+                (false, Want::Key) => {
+                    "name the file that holds it; a key itself goes into `ENVSHIM_KEY`".to_owned()
+                }
+            }),
             Fault::NoSalt(_) => {
                 Some("name the file of 16 bytes that the old tool wrote, usually `salt`".to_owned())
             }

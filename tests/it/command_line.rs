@@ -50,8 +50,8 @@ fn effect(option: &Opt) -> Option<Effect> {
         "dir" => set(Shim::new().file("a/.vault", "A=1"), "a", |it| {
             it.variable("A") == Some(b"1")
         }),
-        "password-file" => found(vault("A=1"), "none", &["seal"], |it| {
-            it.err.contains("none: no such password file")
+        "password-file" => found(vault("A=1"), "./none", &["seal"], |it| {
+            it.err.contains("./none: no such password file")
         }),
         "key-file" => found(vault("A=1"), "none", &["seal"], |it| {
             it.err.contains("none: no such key file")

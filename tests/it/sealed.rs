@@ -217,6 +217,27 @@ fn without_any_password_every_way_to_give_one_is_named() {
 }
 
 #[test]
+fn a_password_or_key_in_place_of_its_file_is_not_repeated() {
+    let key =
+        String::from_utf8(Shim::new().args("keygen").run().exits(0).out.into()).expect("a key");
+    for (variable, secret, hint) in [
+        ("ENVSHIM_PASSWORD_FILE", "c4n4ry", "ENVSHIM_PASSWORD"),
+        ("ENVSHIM_PASSWORD_FILE", "a c4n4ry/x", "ENVSHIM_PASSWORD"),
+        ("ENVSHIM_KEY_FILE", key.trim(), "ENVSHIM_KEY"),
+    ] {
+        Shim::new()
+            .file(".vault", "A=1\n")
+            .env(variable, secret)
+            .args("seal")
+            .run()
+            .exits(125)
+            .says("of the name that was given")
+            .says(&format!("itself goes into `{hint}`"))
+            .hides(secret);
+    }
+}
+
+#[test]
 fn a_key_file_that_everybody_can_read_is_a_warning_or_an_error() {
     let folder = sealed_for_key();
     set_mode(&folder.join("vault.key"), 0o644);

@@ -2,6 +2,8 @@
 
 pub mod end_to_end;
 
+mod cluster;
+
 mod logins;
 
 mod promises;

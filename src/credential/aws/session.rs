@@ -1,6 +1,6 @@
 //! What a load knows of AWS once it has credentials: who we are, which region, where to ask.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use crate::clock::Deadline;
 use crate::credential::Tried;
@@ -178,9 +178,13 @@ fn client(setup: &Setup<'_>) -> Result<Client, Failure> {
         options.tls.authority = Authority::Only(pem);
     }
     options.policy = Policy {
-        base: std::time::Duration::from_millis(50),
-        cap: std::time::Duration::from_secs(20),
+        base: Duration::from_millis(50),
+        cap: Duration::from_secs(20),
         throttled: sts::throttled,
+        wish: |answer| {
+            let millis = answer.header("x-amz-retry-after")?.parse().ok()?;
+            Some(Duration::from_millis(millis))
+        },
         ..Policy::default()
     };
     let most = setup.either("AWS_MAX_ATTEMPTS", "max_attempts");

@@ -1,13 +1,20 @@
 //! What an answer of Vault means for the path that was asked for.
 
+use std::time::Duration;
+
 use crate::format::json::Json;
 use crate::provider::vault::fault::Fault;
 use crate::provider::vault::path::{Ask, Kind, Route, What};
 
 /// What an [`Ask`] found.
 pub(super) enum Reply {
-    /// The fields of a secret, its version where there are versions, and the mount.
-    Secret { data: Json, version: Option<String> },
+    /// The fields of a secret, its version where there are versions, and how long they are good for
+    /// if they were made for us.
+    Secret {
+        data: Json,
+        version: Option<String>,
+        lives: Option<Duration>,
+    },
     /// The names in a folder.
     Names(Vec<String>),
 }
@@ -40,6 +47,7 @@ pub(super) fn secret(mut content: Json, route: &Route, what: What, status: u16) 
     let Json::Object(top) = &mut content else {
         return None;
     };
+    let lives = lives(top);
     let at = top.iter().position(|(name, _)| name == "data")?;
     let (_, data) = top.swap_remove(at);
     let Json::Object(mut fields) = data else {
@@ -62,6 +70,7 @@ pub(super) fn secret(mut content: Json, route: &Route, what: What, status: u16) 
             _ => Ok(Reply::Secret {
                 data,
                 version: None,
+                lives,
             }),
         };
         return fits.then_some((found, Kind::Plain));
@@ -73,6 +82,7 @@ pub(super) fn secret(mut content: Json, route: &Route, what: What, status: u16) 
         data @ Json::Object(_) => Ok(Reply::Secret {
             data,
             version: Some(version),
+            lives: None,
         }),
         _ if matches!(about.get("destroyed"), Some(Json::Bool(true))) => {
             Err(Fault::Destroyed(version))
@@ -85,6 +95,14 @@ pub(super) fn secret(mut content: Json, route: &Route, what: What, status: u16) 
         }),
     };
     Some((found, Kind::V2))
+}
+
+/// The life of the lease of an answer, if it has one. KV v1 names a duration too, but no lease.
+fn lives(top: &[(String, Json)]) -> Option<Duration> {
+    let find = |name| top.iter().find(|(n, _)| n == name).map(|(_, v)| v);
+    let leased = find("lease_id").and_then(Json::as_str)?;
+    let seconds = find("lease_duration").and_then(Json::whole)?;
+    (!leased.is_empty() && seconds > 0).then(|| Duration::from_secs(seconds))
 }
 
 /// A time of Vault to the second.

@@ -115,7 +115,7 @@ impl Folders {
 /// One variable of a folder; none where the secret was deleted, for lists still have its name.
 fn item(name: String, reply: Result<Reply, Fault>) -> Result<Option<Item>, Fault> {
     match reply {
-        Ok(Reply::Secret { data, version }) => match one(&data) {
+        Ok(Reply::Secret { data, version, .. }) => match one(&data) {
             Some(value) => Ok(Some(Item {
                 name,
                 value,

@@ -1,5 +1,7 @@
 //! Logging in, and opening what was wrapped on its way to us.
 
+use std::time::Duration;
+
 use crate::format::json::Json;
 use crate::http::Answer;
 use crate::provider::Context;
@@ -16,6 +18,8 @@ pub(super) struct Session {
     pub(super) from: String,
     /// Vault has given it to us just now.
     pub(super) fresh: bool,
+    /// How long it lives, where we know it.
+    pub(super) lives: Option<Duration>,
 }
 
 /// Gets a token, with no request where there is one already.
@@ -23,6 +27,7 @@ pub(super) fn enter(server: &mut Server, context: &Context<'_>) -> Result<Sessio
     let session = |from: &str, fresh| Session {
         from: from.to_owned(),
         fresh,
+        lives: None,
     };
     match choose(context, server.agent)? {
         Credential::Nothing => Ok(session("", false)),
@@ -38,20 +43,27 @@ pub(super) fn enter(server: &mut Server, context: &Context<'_>) -> Result<Sessio
                 .and_then(Json::text)
                 .ok_or(Fault::ForeignWrapping(held.from))?;
             server.token = Some(token.duplicate());
-            Ok(session(held.from, true))
+            Ok(Session {
+                lives: opened.get("auth").and_then(lives),
+                ..session(held.from, true)
+            })
         }
         Credential::Login(login) => {
             let method = login.method;
-            server.token = Some(log_in(server, login)?);
+            let (token, lives) = log_in(server, login)?;
+            server.token = Some(token);
             context
                 .report
                 .debug(|| format!("vault: logged in by `{method}`"));
-            Ok(session(method, true))
+            Ok(Session {
+                lives,
+                ..session(method, true)
+            })
         }
     }
 }
 
-fn log_in(server: &mut Server, login: Login) -> Result<Secret, Fault> {
+fn log_in(server: &mut Server, login: Login) -> Result<(Secret, Option<Duration>), Fault> {
     let Login {
         method,
         mount,
@@ -92,10 +104,18 @@ fn log_in(server: &mut Server, login: Login) -> Result<Secret, Fault> {
         field("client_token").and_then(Json::text),
         field("mfa_requirement"),
     ) {
-        (Some(token), _) if !token.expose().is_empty() => Ok(token.duplicate()),
+        (Some(token), _) if !token.expose().is_empty() => {
+            Ok((token.duplicate(), auth.and_then(lives)))
+        }
         (_, Some(Json::Object(_))) => Err(Fault::SecondFactor(method)),
         _ => Err(not_vault(server, &answer)),
     }
+}
+
+/// How long a token lives; one of root's does for ever.
+fn lives(auth: &Json) -> Option<Duration> {
+    let seconds = auth.get("lease_duration").and_then(Json::whole);
+    seconds.filter(|s| *s > 0).map(Duration::from_secs)
 }
 
 /// Opens a wrapping token, after a look at what it was made for: a stranger on its way could have

@@ -174,6 +174,26 @@ fn throttling_is_waited_out_until_the_deadline() {
     assert_eq!(server.seen().len(), 2);
 }
 
+#[test]
+fn the_wait_that_aws_wishes_for_is_kept() {
+    // A wait of ours would be 50 ms at most.
+    let server = Server::http(|seen: &Seen| match seen.number {
+        0 => answer(503, "x-amz-retry-after: 700\r\n", "{}"),
+        _ => given(),
+    });
+    let begun = Instant::now();
+    shim(&server).environment().quiet().has("A", "s3cr3t");
+    assert!(begun.elapsed() >= Duration::from_millis(700));
+    // Neither a day nor a word is waited for: it raises a wait by five seconds at most.
+    for wish in ["86400000", "-1", "soon"] {
+        let server = Server::http(move |seen: &Seen| match seen.number {
+            0 => answer(503, &format!("x-amz-retry-after: {wish}\r\n"), "{}"),
+            _ => given(),
+        });
+        shim(&server).args("--timeout 20s").environment().quiet();
+    }
+}
+
 /// As many requests a second as AWS grants; the others are throttled.
 struct Bucket {
     full: Instant,

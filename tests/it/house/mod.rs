@@ -8,6 +8,7 @@ pub mod hcp;
 pub mod namespace;
 pub mod openbao;
 pub mod podman;
+pub mod postgres;
 pub mod probe;
 pub mod program;
 pub mod pty;

@@ -7,6 +7,8 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Mutex;
 
 use envshim::format::json::{self, Json};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use super::authority::{Authority, NOW};
 use super::aws::program;
@@ -31,6 +33,27 @@ impl Drop for OpenBao {
     }
 }
 
+/// Another node of a cluster.
+pub struct Node {
+    server: Child,
+    address: SocketAddr,
+    _folder: Folder,
+}
+
+impl Node {
+    /// `https://localhost:port`.
+    pub fn url(&self) -> String {
+        format!("https://localhost:{}", self.address.port())
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        drop(self.server.kill());
+        drop(self.server.wait());
+    }
+}
+
 impl OpenBao {
     /// A program of the server's Python environment.
     pub fn program(name: &str) -> Command {
@@ -39,16 +62,44 @@ impl OpenBao {
 
     /// A new one. None where the caller of the tests left it out knowingly.
     pub fn start() -> Option<OpenBao> {
+        OpenBao::with("inmem")
+    }
+
+    /// One that keeps its data in a Raft cluster, of itself so far.
+    pub fn start_cluster() -> Option<OpenBao> {
+        OpenBao::with("raft")
+    }
+
+    /// A second node of the cluster: a standby.
+    pub fn another_node(&self) -> Node {
+        let folder = Folder::new();
+        let (server, address) = serve(&self.authority, &folder, "raft");
+        let node = Node {
+            server,
+            address,
+            _folder: folder,
+        };
+        self.call("join", &format!("{{\"url\": \"{}\"}}", node.url()));
+        node
+    }
+
+    /// Ends the server as a crash would.
+    pub fn crash(&self) {
+        let pid = i32::try_from(self.server.id()).expect("a pid");
+        kill(Pid::from_raw(pid), Signal::SIGKILL).expect("it lives");
+        wait_until("nobody listens", || {
+            TcpStream::connect(self.address).is_err()
+        });
+    }
+
+    fn with(storage: &str) -> Option<OpenBao> {
         if without("openbao") {
             return None;
         }
         let authority = Authority::new();
         authority.sign("server", "DNS:localhost,IP:127.0.0.1", NOW);
         let folder = Folder::new();
-        // Somebody may take the port between here and there; then there is another one.
-        let (server, address) = (0..5)
-            .find_map(|_| listen(&authority, &folder))
-            .unwrap_or_else(|| panic!("it does not start: {}", said(&folder)));
+        let (server, address) = serve(&authority, &folder, storage);
         let mut seeder = OpenBao::program("python")
             .arg(repository().join("tests/it/oracle/openbao.py"))
             .arg(format!("https://localhost:{}", address.port()))
@@ -182,13 +233,30 @@ impl OpenBao {
     }
 }
 
-fn listen(authority: &Authority, folder: &Folder) -> Option<(Child, SocketAddr)> {
+/// Somebody may take the port between here and there; then there is another one.
+fn serve(authority: &Authority, folder: &Folder, storage: &str) -> (Child, SocketAddr) {
+    (0..5)
+        .find_map(|_| listen(authority, folder, storage))
+        .unwrap_or_else(|| panic!("it does not start: {}", said(folder)))
+}
+
+fn listen(authority: &Authority, folder: &Folder, storage: &str) -> Option<(Child, SocketAddr)> {
     let free = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = free.local_addr().expect("an address");
     drop(free);
     let path = |name: &str| authority.folder.join(name).display().to_string();
+    // A node of a cluster listens for the others at the next port.
+    let cluster = SocketAddr::new(address.ip(), address.port().checked_add(1)?);
+    let storage = match storage {
+        "raft" => format!(
+            "storage \"raft\" {{\n  path = \"{}\"\n  node_id = \"{address}\"\n}}\n\
+             cluster_addr = \"https://{cluster}\"",
+            folder.path().display()
+        ),
+        other => format!("storage \"{other}\" {{}}"),
+    };
     let config = format!(
-        "storage \"inmem\" {{}}\n\
+        "{storage}\n\
          listener \"tcp\" {{\n  address = \"{address}\"\n  tls_cert_file = \"{}\"\n  tls_key_file = \"{}\"\n}}\n\
          audit \"file\" \"log\" {{\n  options = {{ file_path = \"{}\" }}\n}}\n\
          api_addr = \"https://{address}\"\n",

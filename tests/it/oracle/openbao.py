@@ -9,6 +9,7 @@ token.
 
 import json
 import sys
+import time
 
 import hvac
 import requests
@@ -19,11 +20,27 @@ client = hvac.Client(url=address, verify=authority)
 made = client.sys.initialize(secret_shares=1, secret_threshold=1)
 client.sys.submit_unseal_key(made["keys"][0])
 client.token = made["root_token"]
+# A node of a cluster is first of all elected; what is not well is a response of its own kind.
+while isinstance(client.sys.read_health_status(method="GET"), requests.Response):
+    time.sleep(0.05)
 client.sys.enable_secrets_engine("kv", path="secret", options={"version": "2"})
 
 
 def unseal():
     client.sys.submit_unseal_key(made["keys"][0])
+
+
+def join(url):
+    """Makes the server at this address another node of the cluster, and waits until it is one."""
+    node = hvac.Client(url=url, verify=authority)
+    with open(authority) as ca:
+        node.sys.join_raft_cluster(leader_api_addr=address, leader_ca_cert=ca.read())
+    node.sys.submit_unseal_key(made["keys"][0])
+    while node.sys.read_health_status(method="GET").status_code != 429:
+        time.sleep(0.05)
+
+
+OURS = {"unseal": unseal, "join": join}
 
 
 def answer(value):
@@ -36,9 +53,10 @@ answer({"token": made["root_token"]})
 for line in sys.stdin:
     name, arguments = json.loads(line)
     try:
-        method = client
-        for part in name.split("."):
-            method = unseal if part == "unseal" else getattr(method, part)
+        method = OURS.get(name, client)
+        if method is client:
+            for part in name.split("."):
+                method = getattr(method, part)
         answer(method(**arguments))
     except Exception as error:
         answer({"error": f"{name}: {type(error).__name__}: {error}"})

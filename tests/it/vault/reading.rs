@@ -1,6 +1,7 @@
 //! What can be read: both versions of KV, versions, namespaces, dynamic paths, imports.
 
 use super::super::house::openbao::OpenBao;
+use super::super::house::postgres::Postgres;
 use super::root;
 
 #[test]
@@ -221,6 +222,83 @@ fn any_path_that_can_be_read() {
     root(&bao, "A=vault:/sys/health#version\n")
         .refused()
         .says("`sys/health` cannot be read");
+}
+
+#[test]
+fn credentials_made_for_this_start() {
+    let (Some(bao), Some(postgres)) = (OpenBao::start(), Postgres::start()) else {
+        return;
+    };
+    bao.call(
+        "sys.enable_secrets_engine",
+        r#"{"backend_type": "database"}"#,
+    );
+    bao.write(
+        "database/config/app",
+        &format!(
+            r#"{{"plugin_name": "postgresql-database-plugin", "allowed_roles": "*",
+                "connection_url": "postgresql://{{{{username}}}}:{{{{password}}}}@127.0.0.1:{}/postgres?sslmode=disable",
+                "username": "admin", "password": "admin"}}"#,
+            postgres.port
+        ),
+    );
+    for role in ["reader", "writer"] {
+        bao.write(
+            &format!("database/roles/{role}"),
+            r#"{"db_name": "app", "default_ttl": "60s", "creation_statements":
+                "CREATE ROLE \"{{name}}\" LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}'"}"#,
+        );
+    }
+    // The name and the password of one lease: the server lets them in.
+    let vault = format!(
+        "PGUSER=vault:/database/creds/reader#username\n\
+         PGPASSWORD=vault:/database/creds/reader#password\n\
+         OTHER_USER=vault:/database/creds/writer#username\n\
+         URL=postgresql://${{vault:/database/creds/reader#username}}@127.0.0.1:{}/postgres\n",
+        postgres.port
+    );
+    let (told, asked) = bao.asked_by(|| {
+        let login = "psql --no-psqlrc -Atqc 'select current_user' \"$URL\" && \
+                     echo \"$PGUSER $OTHER_USER\"";
+        root(&bao, &vault).args("-- sh -c").arg(login).run()
+    });
+    let told = told.exits(0);
+    let said: Vec<&str> = told.out.split_whitespace().collect();
+    assert!(said[0].starts_with("v-root-reader-"), "{}", told.out);
+    assert_eq!(said[0], said[1], "{}", told.out);
+    assert!(said[2].starts_with("v-root-writer-"), "{}", told.out);
+    let made = |role: &str| {
+        let read = format!("read database/creds/{role}");
+        asked.iter().filter(|line| **line == read).count()
+    };
+    assert_eq!((made("reader"), made("writer")), (1, 1), "{asked:?}");
+    // The program that they were made for is running while we are gone: nobody revokes them.
+    let roles = postgres.ask("select count(*) from pg_roles where rolname like 'v-root-%'");
+    assert_eq!(roles.as_deref(), Some("2"));
+    // How long they live is said, and that a dump outlives them.
+    let lease = "vault:/database/creds/reader: these credentials end in ";
+    let name = "A=vault:/database/creds/reader#username\n";
+    let told = root(&bao, name).args("--log info -- true").run().exits(0);
+    told.says(&format!("{lease}60 s\n"));
+    let dumped = root(&bao, name).args("dump").run().exits(0);
+    dumped
+        .says(&format!("envshim: warning: {lease}60 s\n"))
+        .says("start with --max-age");
+    // The token of a login may end first, and they end with it.
+    bao.policy("app", "database/creds/reader", "read");
+    let (role, secret) = bao.approle(r#"{"token_policies": ["app"], "token_ttl": "20s"}"#);
+    bao.shim()
+        .env("VAULT_ROLE_ID", role)
+        .env("VAULT_SECRET_ID", secret)
+        .file(".vault", name)
+        .args("--log info -- true")
+        .run()
+        .exits(0)
+        .says(&format!("{lease}20 s, with the token of the login\n"));
+    // A role that is not there.
+    root(&bao, "A=vault:/database/creds/reeder#username\n")
+        .refused()
+        .says("reeder");
 }
 
 #[test]
