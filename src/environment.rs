@@ -227,7 +227,9 @@ impl Environment {
             };
             let scrubbed = settings.scrub.iter().any(|scrub| scrub == name)
                 || served.iter().any(|done| done == name);
-            let removed = scrubbed || (bootstrap(name) && !passes(name));
+            // An init that loads nothing has nothing of its own to keep back.
+            let ours = !settings.supervision.init && bootstrap(name);
+            let removed = scrubbed || (ours && !passes(name));
             if removed {
                 self.lines.push(Line {
                     name: name.to_owned(),

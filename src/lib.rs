@@ -66,4 +66,6 @@ pub mod audit;
 
 pub mod process;
 
+pub mod supervise;
+
 pub mod run;

@@ -16,8 +16,10 @@ use crate::process::{self, Program};
 use crate::provider::{self, Network};
 use crate::report::Report;
 use crate::resolve::{self, Loaded, Resolved};
+use crate::sealed::Credentials;
 use crate::settings::{self, Inherited, Misset, Settings};
 use crate::source::{self, Choice, Kind, document, dump};
+use crate::supervise::{self, Side};
 use crate::sys;
 
 /// Runs the command line of this process, whose first word is our own name. Returns the exit status.
@@ -31,8 +33,7 @@ pub fn run(words: Vec<OsString>) -> u8 {
         Err(misuse) => Err(misuse.into()),
     };
     match exit {
-        Ok(None) => 0,
-        Ok(Some(exit)) => exit as u8,
+        Ok(status) => status,
         Err(failures) => plain.failures(&failures) as u8,
     }
 }
@@ -40,18 +41,23 @@ pub fn run(words: Vec<OsString>) -> u8 {
 /// What is left to say when a command has ended: nothing, or a status whose reasons are told.
 type Ended = Result<Option<Exit>, Failures>;
 
-fn obey(invocation: Invocation, inherited: Inherited, plain: Report) -> Ended {
+/// The exit status of a command that has ended.
+fn status(exit: Option<Exit>) -> u8 {
+    exit.map_or(0, |exit| exit as u8)
+}
+
+fn obey(invocation: Invocation, inherited: Inherited, plain: Report) -> Result<u8, Failures> {
     match invocation.command {
         Command::Help => {
             let topic = invocation.words.first().map(|word| word.to_string_lossy());
             let text = cli::help(topic.as_deref())
                 .ok_or_else(|| NoTopic(topic.as_deref().unwrap_or("").to_owned()))?;
             plain.product(text.as_bytes())?;
-            return Ok(None);
+            return Ok(0);
         }
         Command::Version => {
             plain.product(concat!("envshim ", env!("CARGO_PKG_VERSION"), "\n").as_bytes())?;
-            return Ok(None);
+            return Ok(0);
         }
         _ => {}
     }
@@ -71,9 +77,10 @@ fn obey(invocation: Invocation, inherited: Inherited, plain: Report) -> Ended {
             Command::Keygen => files::keygen(&settings, &report),
             Command::Migrate => migrate::migrate(&settings, &report),
             Command::Run | Command::Help | Command::Version => {
-                Err(start(&mut settings, &mut record, &report))
+                return start(&mut settings, &mut record, &report);
             }
         }
+        .map(status)
     });
     match ended {
         Err(mut failures) => {
@@ -84,32 +91,47 @@ fn obey(invocation: Invocation, inherited: Inherited, plain: Report) -> Ended {
                 let told = audit::write(&settings, &record, Outcome::Failed(&failures));
                 failures.0.extend(told.err());
             }
-            Ok(Some(report.failures(&failures)))
+            Ok(report.failures(&failures) as u8)
         }
         ended => ended,
     }
 }
 
-/// The main job. Returns only if it failed.
-fn start(settings: &mut Settings, record: &mut Record, report: &Report) -> Failures {
-    let environment = match prepare(settings, record, report) {
-        Ok(environment) => environment,
-        Err(failures) => return failures,
-    };
+/// The main job. Returns if it failed, and when a program that was supervised has ended.
+fn start(settings: &mut Settings, record: &mut Record, report: &Report) -> Result<u8, Failures> {
+    let mut link = None;
+    if settings.supervision.stays() {
+        match supervise::split(&settings.supervision, &settings.inherited, report)? {
+            Side::Program(line) => link = Some(line),
+            Side::Parent(supervisor) => {
+                settings.credentials = Credentials::default();
+                return Ok(supervisor.watch());
+            }
+        }
+    }
+    let environment = prepare(settings, record, report)?;
     let program = Program {
         words: std::mem::take(&mut settings.program),
         arg0: settings.arg0.take(),
     };
-    let block = environment.block();
+    let mut block = environment.block();
+    let addressed = link.as_ref().map(|link| link.addressed(&block));
+    for (place, string) in addressed.iter().flatten() {
+        block[*place] = string;
+    }
     if settings.audit.is_some() {
         // What is not there is not told as started.
-        let told = process::find(&program, &block)
-            .and_then(|_| audit::write(settings, record, Outcome::Starts));
-        if let Err(failure) = told {
-            return failure.into();
-        }
+        process::find(&program, &block)
+            .and_then(|_| audit::write(settings, record, Outcome::Starts))?;
     }
-    process::exec(&program, &block, environment.files()).into()
+    if let Some(link) = &link {
+        link.ready();
+    }
+    let refusal = process::exec(&program, &block, environment.files());
+    if let Some(link) = &link {
+        link.refused();
+    }
+    Err(refusal.into())
 }
 
 fn prepare(
@@ -130,6 +152,8 @@ fn prepare(
     let (file, reason) = (resolved.choice.file.clone(), resolved.choice.reason.clone());
     let mut environment = Environment::build(resolved, settings, report)?;
     match count {
+        // An init is as silent as any other.
+        0 if settings.supervision.init => {}
         0 => report.info(&reason),
         1 => report.info(&format!("1 variable from `{file}`")),
         _ => report.info(&format!("{count} variables from `{file}`")),

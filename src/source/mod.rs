@@ -158,6 +158,10 @@ pub fn choose(
     };
     let refreshes = settings.command == Command::Dump;
     let home = || folders.first().cloned().unwrap_or_default();
+    if settings.supervision.init {
+        let reason = "--init loads nothing";
+        return Ok(Choice::without_file(Kind::Marked, home(), reason));
+    }
     if !settings.reload && !refreshes && settings.inherited.value(MARKER) == Some(b"1") {
         return Ok(Choice::without_file(
             Kind::Marked,

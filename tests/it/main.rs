@@ -57,6 +57,8 @@ mod signals;
 
 mod static_binary;
 
+mod supervise;
+
 mod transparency;
 
 mod vault;

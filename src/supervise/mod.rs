@@ -1,0 +1,132 @@
+//! Staying as the program's parent.
+//!
+//! The process splits before anything is loaded. The child walks the corridor as always and becomes
+//! the program; the parent was there before the first secret, thread and connection, so that it has
+//! none of them, and a later load is another such child. What the program is given is what it is
+//! given without a supervisor: the same code gives it.
+//!
+//! - `link`: the two ends of the line between them, and what the child does on its side of the fork.
+//! - `supervisor`: the one owner of everything that happens afterwards, a loop around one `poll`.
+//! - `deadlines`, `origin`, `own`: when, from whom, and what of its own process it changes.
+//! - `tree`: who descends from us.
+//! - `notify`: what systemd is told.
+//!
+//! With a terminal the child stays in our group, so that the kernel gives ^C, ^Z and the rest to both
+//! of us and we hand on only what a process sent. Without one it gets a group of its own, and a signal
+//! to our whole group reaches it once, through us.
+
+mod deadlines;
+
+mod link;
+
+mod notify;
+
+mod origin;
+
+mod own;
+
+mod supervisor;
+
+mod tree;
+
+use std::io::{stderr, stdin, stdout};
+use std::os::unix::net::UnixStream;
+
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, open};
+use nix::sys::prctl;
+use nix::sys::stat::Mode;
+use nix::unistd::{Pid, getpid, setpgid, tcgetpgrp};
+
+use crate::failure::{Explain, Failure};
+use crate::files::reason;
+use crate::report::Report;
+use crate::settings::{Inherited, Supervision};
+use crate::sys::children::{self, EVERY, Signals};
+
+pub use link::Link;
+pub use supervisor::Supervisor;
+
+/// Which of the two this process is now.
+pub enum Side {
+    /// The child: it loads, and becomes the program.
+    Program(Link),
+    /// The parent: it watches.
+    Parent(Box<Supervisor>),
+}
+
+/// Why there is no second process.
+struct NoChild(Errno);
+
+impl Explain for NoChild {
+    fn what(&self) -> String {
+        format!("the program's process cannot be made: {}", reason(self.0))
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self.0 {
+            Errno::EAGAIN => Some("allow more processes: ulimit -u, pids.max".to_owned()),
+            _ => None,
+        }
+    }
+}
+
+impl From<Errno> for NoChild {
+    fn from(errno: Errno) -> Self {
+        NoChild(errno)
+    }
+}
+
+/// Splits this process in two.
+pub fn split(told: &Supervision, inherited: &Inherited, report: &Report) -> Result<Side, Failure> {
+    notify::warn(told, inherited, report);
+    Ok(in_two(told, inherited, report)?)
+}
+
+fn in_two(told: &Supervision, inherited: &Inherited, report: &Report) -> Result<Side, NoChild> {
+    let terminal = has_terminal();
+    // Whatever comes from here on waits until there is somebody who takes it.
+    let given = children::block(EVERY);
+    let signals = Signals::of(supervisor::WHILE_STARTING)?;
+    let ignores_children = children::hear_of_children();
+    // Orphans of the program are ours, also where we are not PID 1.
+    prctl::set_child_subreaper(true)?;
+    let pair = UnixStream::pair();
+    let (ours, theirs) =
+        pair.map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(0)))?;
+    let parent = getpid();
+    match children::fork()? {
+        None => {
+            drop((ours, signals));
+            if !terminal {
+                // Cannot fail: a new process leads no session.
+                setpgid(Pid::from_raw(0), Pid::from_raw(0)).ok();
+            }
+            if ignores_children {
+                children::ignore_children();
+            }
+            Ok(Side::Program(Link::new(theirs, parent, given, told)))
+        }
+        Some(child) => {
+            drop(theirs);
+            if !terminal {
+                // From both sides: whoever comes first. It fails where the program is running by now.
+                setpgid(child, child).ok();
+            }
+            let notify = notify::Socket::of(told, inherited);
+            let own_group = !terminal;
+            let supervisor =
+                Supervisor::new(told, *report, signals, ours, child, own_group, notify);
+            Ok(Side::Parent(Box::new(supervisor)))
+        }
+    }
+}
+
+/// Whether this process has a controlling terminal.
+fn has_terminal() -> bool {
+    let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+    tcgetpgrp(stdin()).is_ok()
+        || tcgetpgrp(stdout()).is_ok()
+        || tcgetpgrp(stderr()).is_ok()
+        || open("/dev/tty", flags, Mode::empty()).is_ok()
+}

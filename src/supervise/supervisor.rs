@@ -1,0 +1,348 @@
+//! The one owner of all that happens while the program runs: a loop around one `poll`, which sleeps
+//! until there is a signal, a word of the child, or a deadline that somebody armed.
+
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use nix::libc;
+use nix::poll::{PollFd, PollFlags, poll};
+use nix::unistd::{Pid, getpgid, getpid};
+
+use super::deadlines::{Deadlines, Due};
+use super::link::Start;
+use super::{notify, origin, own, tree};
+use crate::report::{Level, Report};
+use crate::settings::Supervision;
+use crate::sys::children::{
+    self, EVERY, Mask, Received, Signals, Status, Waited, mask, queue, send, wait,
+};
+
+/// What is heard while secrets are loaded: what ends the load, job control, and children. Everything
+/// else waits in the kernel until there is a program that it can be meant for.
+pub(super) const WHILE_STARTING: Mask = {
+    let numbers = [
+        libc::SIGTERM,
+        libc::SIGINT,
+        libc::SIGHUP,
+        libc::SIGQUIT,
+        libc::SIGTSTP,
+        libc::SIGTTIN,
+        libc::SIGTTOU,
+        libc::SIGCONT,
+        libc::SIGCHLD,
+    ];
+    mask(&numbers)
+};
+
+/// How long a doubled signal is waited for.
+const DOUBLE: Duration = Duration::from_millis(50);
+
+/// How long killed processes may take to be gone.
+const LAST: Duration = Duration::from_secs(1);
+
+/// Where we are. It only ever moves down.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Stage {
+    /// The child loads.
+    Starting,
+    /// The program runs.
+    Running,
+    /// It was told to stop.
+    Stopping,
+    /// It has ended; what it left behind has time to do the same.
+    Draining(Status),
+    /// Nothing is left to do.
+    Gone(Status),
+}
+
+/// The process that is, or is to be, the program.
+struct Child {
+    pid: Pid,
+    start: Start,
+    /// It was given a group of its own.
+    own_group: bool,
+    stopped: bool,
+    /// Somebody asked us to stop it, and so to stop.
+    stop_asked: bool,
+}
+
+/// The parent of the program.
+pub struct Supervisor {
+    told: Supervision,
+    report: Report,
+    signals: Signals,
+    notify: Option<notify::Socket>,
+    child: Child,
+    stage: Stage,
+    deadlines: Deadlines,
+    held: Option<(i32, Received)>,
+    /// We were stopped, and the next CONT is the one that woke us.
+    woken: bool,
+    killed: bool,
+    pid1: bool,
+}
+
+impl Supervisor {
+    pub(super) fn new(
+        told: &Supervision,
+        report: Report,
+        signals: Signals,
+        line: UnixStream,
+        pid: Pid,
+        own_group: bool,
+        notify: Option<notify::Socket>,
+    ) -> Supervisor {
+        Supervisor {
+            told: told.clone(),
+            report,
+            signals,
+            notify,
+            child: Child {
+                pid,
+                start: Start::new(line),
+                own_group,
+                stopped: false,
+                stop_asked: false,
+            },
+            stage: Stage::Starting,
+            deadlines: Deadlines::none(),
+            held: None,
+            woken: false,
+            killed: false,
+            pid1: getpid().as_raw() == 1,
+        }
+    }
+
+    /// Watches until the end, and returns the status to exit with. The caller has dropped whatever
+    /// this process knew; the environment that it was started with is wiped here.
+    pub fn watch(mut self) -> u8 {
+        let line = self.child.start.descriptor();
+        let kept = [Some(self.signals.as_fd()), line];
+        own::let_go(kept.into_iter().flatten(), !self.child.own_group);
+        loop {
+            self.sleep();
+            while let Some(signal) = self.signals.next() {
+                self.take(signal);
+            }
+            self.hear();
+            self.reap();
+            while let Some(due) = self.deadlines.passed() {
+                self.overdue(due);
+            }
+            if let Stage::Gone(status) = self.stage {
+                return self.leave(status);
+            }
+        }
+    }
+
+    /// Until something happens.
+    fn sleep(&self) {
+        let mut fds = [
+            PollFd::new(self.signals.as_fd(), PollFlags::POLLIN),
+            PollFd::new(self.signals.as_fd(), PollFlags::empty()),
+        ];
+        if let Some(line) = self.child.start.descriptor() {
+            fds[1] = PollFd::new(line, PollFlags::POLLIN);
+        }
+        // A stop and its continuation end the sleep too; then nothing is found, and it goes on.
+        poll(&mut fds, self.deadlines.timeout()).ok();
+    }
+
+    fn overdue(&mut self, due: Due) {
+        match (due, self.stage) {
+            (Due::Stop, Stage::Starting | Stage::Running | Stage::Stopping) => {
+                self.killed = true;
+                tree::kill(self.child.pid);
+            }
+            (Due::Drain, Stage::Draining(_)) => {
+                tree::kill_rest();
+                self.deadlines.arm(Due::Last, LAST);
+            }
+            (Due::Last, Stage::Draining(status)) => self.stage = Stage::Gone(status),
+            (Due::Double, Stage::Running | Stage::Stopping) => {
+                if let Some((number, signal)) = self.held.take() {
+                    self.deliver(number, &signal);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// A signal that was sent to us.
+    fn take(&mut self, signal: Received) {
+        // The program may have sent it, so it may be there already.
+        self.hear();
+        let number = signal.number;
+        if number == libc::SIGCHLD || !origin::concerns(&signal, self.child.pid) {
+            return;
+        }
+        if number == libc::SIGCONT && std::mem::take(&mut self.woken) {
+            self.reap();
+            if !self.child.stopped {
+                // Sent to the whole job: it goes on already.
+                return;
+            }
+            own::hand_over_terminal(self.child.pid);
+        }
+        let to = match self.stage {
+            Stage::Gone(_) => return,
+            // What it left behind is all that is left to be meant.
+            Stage::Draining(_) => return tree::tell(number),
+            // Nothing is translated for a program that is not there.
+            Stage::Starting => number,
+            Stage::Running | Stage::Stopping => match self.told.mapped(number) {
+                Some(to) => to,
+                None => return,
+            },
+        };
+        if [libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU].contains(&to) {
+            self.child.stop_asked = true;
+        }
+        if origin::asks_for_the_end(&signal) {
+            if let Some(limit) = self.told.stop_timeout {
+                self.deadlines.arm(Due::Stop, limit);
+            }
+            if self.stage == Stage::Running {
+                self.stage = Stage::Stopping;
+            }
+            if self.told.dedupe && self.stage == Stage::Stopping {
+                self.held = Some((to, signal));
+                return self.deadlines.arm(Due::Double, DOUBLE);
+            }
+        }
+        self.deliver(to, &signal);
+    }
+
+    fn deliver(&self, number: i32, signal: &Received) {
+        let child = self.child.pid;
+        let alone = || {
+            let with_value = signal.code == libc::SI_QUEUE;
+            // A queue that is full loses the value, not the signal.
+            if !with_value || queue(child, number, signal.value).is_err() {
+                send(child.as_raw(), number).ok();
+            }
+        };
+        if !self.told.group || self.stage == Stage::Starting {
+            alone();
+        } else if !self.child.own_group {
+            // Our group is that of the whole job, and others in it are none of our business.
+            let group = getpgid(Some(child)).map_or(0, Pid::as_raw);
+            alone();
+            for process in tree::descendants() {
+                if process.group == group && process.pid != child.as_raw() {
+                    send(process.pid, number).ok();
+                }
+            }
+        } else if send(-child.as_raw(), number).is_err() {
+            // It has moved to another group, and left nobody behind.
+            alone();
+        }
+    }
+
+    /// A word of the child, or the end of the line: it is the program now.
+    fn hear(&mut self) {
+        if self.stage == Stage::Starting && self.child.start.hear() && self.child.start.succeeded()
+        {
+            self.stage = Stage::Running;
+            // What waited meanwhile is heard now. It fails for no mask.
+            self.signals.change(EVERY).ok();
+            if let Some(socket) = &self.notify {
+                socket.main_process(self.child.pid);
+            }
+        }
+    }
+
+    /// News of children, until there are no more: signals about them are not counted.
+    fn reap(&mut self) {
+        let names = if self.told.reap_log {
+            tree::zombies()
+        } else {
+            Vec::new()
+        };
+        loop {
+            match wait() {
+                Waited::Nothing => return,
+                Waited::NoChildren => {
+                    if let Stage::Draining(status) = self.stage {
+                        self.stage = Stage::Gone(status);
+                    }
+                    return;
+                }
+                Waited::Ended(pid, status) if pid == self.child.pid => self.ended(status),
+                Waited::Ended(pid, status) => {
+                    if self.told.reap_log {
+                        let named = names.iter().find(|process| process.pid == pid.as_raw());
+                        self.tell(pid, named.map_or("?", |process| &process.name), status);
+                    }
+                }
+                Waited::Stopped(pid) if pid == self.child.pid => self.stopped(),
+                Waited::Continued(pid) if pid == self.child.pid => self.child.stopped = false,
+                Waited::Stopped(_) | Waited::Continued(_) => {}
+            }
+        }
+    }
+
+    fn tell(&self, pid: Pid, name: &str, status: Status) {
+        let how = match status {
+            Status::Code(code) => format!("status {code}"),
+            Status::Signal(number) => format!("signal {number}"),
+        };
+        self.report
+            .at_least(Level::Info)
+            .info(&format!("reaped {pid} ({name}): {how}"));
+    }
+
+    /// The program has stopped. With a terminal there is a shell that waits for us to do the same;
+    /// elsewhere only who asked for it expects that.
+    fn stopped(&mut self) {
+        self.child.stopped = true;
+        let asked = std::mem::take(&mut self.child.stop_asked);
+        let shell = !self.child.own_group && !own::leads_session();
+        if !self.pid1 && (asked || shell) {
+            // Here we stop, and here we go on.
+            send(getpid().as_raw(), libc::SIGSTOP).ok();
+            self.woken = true;
+        }
+    }
+
+    /// The program has ended, or what was to be the program.
+    fn ended(&mut self, status: Status) {
+        // It may have become the program and ended since we looked.
+        self.hear();
+        self.stage = if !self.child.start.succeeded() {
+            Stage::Gone(status)
+        } else if self.killed {
+            tree::kill_rest();
+            Stage::Gone(status)
+        } else if self.told.drain.is_zero() {
+            if self.child.own_group {
+                // Whoever is left in its group; nobody is an answer too.
+                send(-self.child.pid.as_raw(), libc::SIGTERM).ok();
+            }
+            Stage::Gone(status)
+        } else {
+            tree::tell(libc::SIGTERM);
+            self.deadlines.arm(Due::Drain, self.told.drain);
+            Stage::Draining(status)
+        };
+    }
+
+    /// Passes the program's end on.
+    fn leave(self, status: Status) -> u8 {
+        let number = match status {
+            Status::Code(code) => code,
+            Status::Signal(signal) => signal.saturating_add(128),
+        };
+        if self.child.start.succeeded() && self.told.ok_status.contains(&number) {
+            return 0;
+        }
+        if let Status::Signal(signal) = status
+            && !self.pid1
+            && !self.told.as_number
+        {
+            children::die_of(signal);
+        }
+        number
+    }
+}
