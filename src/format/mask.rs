@@ -28,7 +28,7 @@
 
 use zeroize::Zeroizing;
 
-use crate::secret::Secret;
+use crate::secret::{Secret, SecretBuffer};
 
 mod forms;
 
@@ -185,6 +185,35 @@ impl Mask {
         }
         verdict
     }
+}
+
+/// Is this value too short to be masked? An empty one hides nothing.
+pub fn is_short(value: &Secret) -> bool {
+    (1..LEAST).contains(&value.expose().trim_ascii().len())
+}
+
+/// Values in one piece, for another process.
+pub fn pack(values: &[Secret]) -> Secret {
+    let mut packed = SecretBuffer::default();
+    packed.push(&[0]);
+    for value in values {
+        packed.push(&(value.expose().len() as u64).to_le_bytes());
+        packed.push(value.expose());
+    }
+    packed.finish()
+}
+
+/// The values in what [`pack`] made; none if it is not whole.
+pub fn unpack(packed: &Secret) -> Option<Vec<Secret>> {
+    let mut rest = packed.expose().strip_prefix(&[0])?;
+    let mut values = Vec::new();
+    while let Some((length, more)) = rest.split_first_chunk() {
+        let length = usize::try_from(u64::from_le_bytes(*length)).ok()?;
+        let (value, more) = more.split_at_checked(length)?;
+        values.push(Secret::new(value.to_vec()));
+        rest = more;
+    }
+    rest.is_empty().then_some(values)
 }
 
 /// One stream on its way through a mask.

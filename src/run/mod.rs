@@ -12,14 +12,16 @@ use crate::audit::{self, Outcome, Record};
 use crate::cli::{self, Command, Invocation};
 use crate::environment::{Decision, Environment, Line};
 use crate::failure::{Exit, Explain, Failure, Failures};
+use crate::format::mask::{LEAST, is_short};
 use crate::process::{self, Program};
 use crate::provider::{self, Network};
 use crate::report::Report;
 use crate::resolve::{self, Loaded, Resolved};
 use crate::sealed::Credentials;
+use crate::secret::Secret;
 use crate::settings::{self, Inherited, Misset, Settings};
 use crate::source::{self, Choice, Kind, document, dump};
-use crate::supervise::{self, Side};
+use crate::supervise::{self, Link, Side};
 use crate::sys;
 
 /// Runs the command line of this process, whose first word is our own name. Returns the exit status.
@@ -100,6 +102,12 @@ fn obey(invocation: Invocation, inherited: Inherited, plain: Report) -> Result<u
 /// The main job. Returns if it failed, and when a program that was supervised has ended.
 fn start(settings: &mut Settings, record: &mut Record, report: &Report) -> Result<u8, Failures> {
     let mut link = None;
+    if settings.supervision.mask && !settings.supervision.masks() {
+        report.warn(
+            "--mask: stdout and stderr are a terminal, and nothing is masked there",
+            Some("it is for output that is kept: envshim --mask -- program >log 2>&1"),
+        );
+    }
     if settings.supervision.stays() {
         match supervise::split(&settings.supervision, &settings.inherited, report)? {
             Side::Program(line) => link = Some(line),
@@ -107,9 +115,13 @@ fn start(settings: &mut Settings, record: &mut Record, report: &Report) -> Resul
                 settings.credentials = Credentials::default();
                 return Ok(supervisor.watch());
             }
+            Side::Relay(relay) => {
+                settings.credentials = Credentials::default();
+                return Ok(relay.run());
+            }
         }
     }
-    let environment = prepare(settings, record, report)?;
+    let environment = prepare(settings, record, link.as_mut(), report)?;
     let program = Program {
         words: std::mem::take(&mut settings.program),
         arg0: settings.arg0.take(),
@@ -137,9 +149,13 @@ fn start(settings: &mut Settings, record: &mut Record, report: &Report) -> Resul
 fn prepare(
     settings: &mut Settings,
     record: &mut Record,
+    link: Option<&mut Link>,
     report: &Report,
 ) -> Result<Environment, Failures> {
     let resolved = load(settings, record, report)?;
+    if let Some(link) = link.filter(|link| link.masks()) {
+        mask(&resolved, link, report);
+    }
     if settings.dump
         && matches!(
             resolved.choice.kind,
@@ -171,6 +187,27 @@ fn prepare(
     }
     record.lines = std::mem::take(&mut environment.lines);
     Ok(environment)
+}
+
+/// From here on no loaded value comes out of this process, or of the program that it becomes.
+fn mask(resolved: &Resolved, link: &mut Link, report: &Report) {
+    let (mut values, mut short) = (Vec::new(), Vec::new());
+    for variable in resolved.loaded.iter().chain(&resolved.rewritten) {
+        if is_short(&variable.value) {
+            short.push(format!("`{}`", variable.name));
+        }
+        values.push(variable.value.duplicate());
+        values.extend(variable.parts.iter().map(Secret::duplicate));
+    }
+    link.mask(&values);
+    if !short.is_empty() {
+        report.warn(
+            &format!("too short to be masked: {}", short.join(", ")),
+            Some(&format!(
+                "{LEAST} bytes are the least; shorter ones are found in any text"
+            )),
+        );
+    }
 }
 
 /// Command line to values: the part of the corridor that all loading commands share.

@@ -11,6 +11,8 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::prctl;
 use nix::unistd::{Pid, getpid};
 
+use super::relay::Outlets;
+use crate::secret::Secret;
 use crate::settings::Supervision;
 use crate::settings::split;
 use crate::sys::children::{self, Mask};
@@ -25,17 +27,28 @@ const REFUSED: u8 = b'F';
 pub struct Link {
     socket: UnixStream,
     parent: Pid,
+    outlets: Option<Outlets>,
 }
 
 impl Link {
     /// Makes this process, which was forked just now, what the program is to be: `given` is the
     /// signal mask that envshim was started with.
-    pub(super) fn new(socket: UnixStream, parent: Pid, given: Mask, told: &Supervision) -> Link {
+    pub(super) fn new(
+        socket: UnixStream,
+        parent: Pid,
+        given: Mask,
+        told: &Supervision,
+        outlets: Option<Outlets>,
+    ) -> Link {
         if let Some(signal) = told.parent_death {
             // Cannot fail: the signal is valid by type.
             prctl::set_pdeathsig(signal).ok();
         }
-        let link = Link { socket, parent };
+        let link = Link {
+            socket,
+            parent,
+            outlets,
+        };
         if told.parent_death.is_some() && link.is_orphaned() {
             // It was killed before the line above.
             children::die_of(told.parent_death.map_or(0, |signal| signal as u8));
@@ -48,6 +61,18 @@ impl Link {
     fn is_orphaned(&self) -> bool {
         let mut fds = [PollFd::new(self.socket.as_fd(), PollFlags::empty())];
         poll(&mut fds, PollTimeout::ZERO).is_ok_and(|count| count > 0)
+    }
+
+    /// Whether the program's output is to be masked.
+    pub fn masks(&self) -> bool {
+        self.outlets.is_some()
+    }
+
+    /// From here on the output goes past those who mask these values in it.
+    pub fn mask(&mut self, values: &[Secret]) {
+        if let Some(outlets) = self.outlets.take() {
+            outlets.open(values);
+        }
     }
 
     /// The program is next.

@@ -8,6 +8,7 @@
 //! - `link`: the two ends of the line between them, and what the child does on its side of the fork.
 //! - `supervisor`: the one owner of everything that happens afterwards, a loop around one `poll`.
 //! - `deadlines`, `origin`, `own`: when, from whom, and what of its own process it changes.
+//! - `relay`: what stands between the program and its output when secrets are masked in it.
 //! - `tree`: who descends from us.
 //! - `notify`: what systemd is told.
 //!
@@ -24,6 +25,8 @@ mod notify;
 mod origin;
 
 mod own;
+
+mod relay;
 
 mod supervisor;
 
@@ -45,7 +48,10 @@ use crate::settings::{Inherited, Supervision};
 use crate::sys::children::{self, EVERY, Signals};
 
 pub use link::Link;
+pub use relay::Relay;
 pub use supervisor::Supervisor;
+
+use relay::Relays;
 
 /// Which of the two this process is now.
 pub enum Side {
@@ -53,6 +59,8 @@ pub enum Side {
     Program(Link),
     /// The parent: it watches.
     Parent(Box<Supervisor>),
+    /// Between the program and where its output goes.
+    Relay(Box<Relay>),
 }
 
 /// Why there is no second process.
@@ -89,6 +97,11 @@ fn in_two(told: &Supervision, inherited: &Inherited, report: &Report) -> Result<
     let given = children::block(EVERY);
     let signals = Signals::of(supervisor::WHILE_STARTING)?;
     let ignores_children = children::hear_of_children();
+    let (relays, outlets) = match told.masks().then(relay::start).transpose()? {
+        None => (Relays::none(), None),
+        Some(relay::Side::Here(relays, outlets)) => (relays, Some(outlets)),
+        Some(relay::Side::Relay(relay)) => return Ok(Side::Relay(relay)),
+    };
     // Orphans of the program are ours, also where we are not PID 1.
     prctl::set_child_subreaper(true)?;
     let pair = UnixStream::pair();
@@ -97,7 +110,7 @@ fn in_two(told: &Supervision, inherited: &Inherited, report: &Report) -> Result<
     let parent = getpid();
     match children::fork()? {
         None => {
-            drop((ours, signals));
+            drop((ours, signals, relays));
             if !terminal {
                 // Cannot fail: a new process leads no session.
                 setpgid(Pid::from_raw(0), Pid::from_raw(0)).ok();
@@ -105,10 +118,11 @@ fn in_two(told: &Supervision, inherited: &Inherited, report: &Report) -> Result<
             if ignores_children {
                 children::ignore_children();
             }
-            Ok(Side::Program(Link::new(theirs, parent, given, told)))
+            let link = Link::new(theirs, parent, given, told, outlets);
+            Ok(Side::Program(link))
         }
         Some(child) => {
-            drop(theirs);
+            drop((theirs, outlets));
             if !terminal {
                 // From both sides: whoever comes first. It fails where the program is running by now.
                 setpgid(child, child).ok();
@@ -117,7 +131,7 @@ fn in_two(told: &Supervision, inherited: &Inherited, report: &Report) -> Result<
             let own_group = !terminal;
             let supervisor =
                 Supervisor::new(told, *report, signals, ours, child, own_group, notify);
-            Ok(Side::Parent(Box::new(supervisor)))
+            Ok(Side::Parent(Box::new(supervisor.with(relays))))
         }
     }
 }

@@ -11,6 +11,7 @@ use nix::unistd::{Pid, getpgid, getpid};
 
 use super::deadlines::{Deadlines, Due};
 use super::link::Start;
+use super::relay::Relays;
 use super::{notify, origin, own, tree};
 use crate::report::{Level, Report};
 use crate::settings::Supervision;
@@ -81,6 +82,8 @@ pub struct Supervisor {
     woken: bool,
     killed: bool,
     pid1: bool,
+    /// They hand the program's output on.
+    relays: Relays,
 }
 
 impl Supervisor {
@@ -111,14 +114,21 @@ impl Supervisor {
             woken: false,
             killed: false,
             pid1: getpid().as_raw() == 1,
+            relays: Relays::none(),
         }
+    }
+
+    /// With these between the program and its output.
+    pub(super) fn with(mut self, relays: Relays) -> Supervisor {
+        self.relays = relays;
+        self
     }
 
     /// Watches until the end, and returns the status to exit with. The caller has dropped whatever
     /// this process knew; the environment that it was started with is wiped here.
     pub fn watch(mut self) -> u8 {
         let line = self.child.start.descriptor();
-        let kept = [Some(self.signals.as_fd()), line];
+        let kept = [Some(self.signals.as_fd()), line, self.relays.descriptor()];
         own::let_go(kept.into_iter().flatten(), !self.child.own_group);
         loop {
             self.sleep();
@@ -131,7 +141,11 @@ impl Supervisor {
                 self.overdue(due);
             }
             if let Stage::Gone(status) = self.stage {
-                return self.leave(status);
+                // What it has written is not lost.
+                self.relays.finish();
+                if self.relays.pids.is_empty() {
+                    return self.leave(status);
+                }
             }
         }
     }
@@ -153,10 +167,10 @@ impl Supervisor {
         match (due, self.stage) {
             (Due::Stop, Stage::Starting | Stage::Running | Stage::Stopping) => {
                 self.killed = true;
-                tree::kill(self.child.pid);
+                tree::kill(self.child.pid, &self.relays.pids);
             }
             (Due::Drain, Stage::Draining(_)) => {
-                tree::kill_rest();
+                tree::kill_rest(&self.relays.pids);
                 self.deadlines.arm(Due::Last, LAST);
             }
             (Due::Last, Stage::Draining(status)) => self.stage = Stage::Gone(status),
@@ -186,9 +200,11 @@ impl Supervisor {
             own::hand_over_terminal(self.child.pid);
         }
         let to = match self.stage {
+            // Nobody reads what it has written, and somebody wants us to end.
+            Stage::Gone(_) if origin::asks_for_the_end(&signal) => return self.relays.kill(),
             Stage::Gone(_) => return,
             // What it left behind is all that is left to be meant.
-            Stage::Draining(_) => return tree::tell(number),
+            Stage::Draining(_) => return tree::tell(number, &self.relays.pids),
             // Nothing is translated for a program that is not there.
             Stage::Starting => number,
             Stage::Running | Stage::Stopping => match self.told.mapped(number) {
@@ -229,7 +245,7 @@ impl Supervisor {
             // Our group is that of the whole job, and others in it are none of our business.
             let group = getpgid(Some(child)).map_or(0, Pid::as_raw);
             alone();
-            for process in tree::descendants() {
+            for process in tree::descendants(&self.relays.pids) {
                 if process.group == group && process.pid != child.as_raw() {
                     send(process.pid, number).ok();
                 }
@@ -262,7 +278,7 @@ impl Supervisor {
         };
         loop {
             match wait() {
-                Waited::Nothing => return,
+                Waited::Nothing => return self.drained(),
                 Waited::NoChildren => {
                     if let Stage::Draining(status) = self.stage {
                         self.stage = Stage::Gone(status);
@@ -270,6 +286,7 @@ impl Supervisor {
                     return;
                 }
                 Waited::Ended(pid, status) if pid == self.child.pid => self.ended(status),
+                Waited::Ended(pid, _) if self.relays.ended(pid) => {}
                 Waited::Ended(pid, status) => {
                     if self.told.reap_log {
                         let named = names.iter().find(|process| process.pid == pid.as_raw());
@@ -280,6 +297,16 @@ impl Supervisor {
                 Waited::Continued(pid) if pid == self.child.pid => self.child.stopped = false,
                 Waited::Stopped(_) | Waited::Continued(_) => {}
             }
+        }
+    }
+
+    /// With relays there is never nobody left: they are what is left.
+    fn drained(&mut self) {
+        if let Stage::Draining(status) = self.stage
+            && !self.relays.pids.is_empty()
+            && tree::descendants(&self.relays.pids).is_empty()
+        {
+            self.stage = Stage::Gone(status);
         }
     }
 
@@ -313,7 +340,7 @@ impl Supervisor {
         self.stage = if !self.child.start.succeeded() {
             Stage::Gone(status)
         } else if self.killed {
-            tree::kill_rest();
+            tree::kill_rest(&self.relays.pids);
             Stage::Gone(status)
         } else if self.told.drain.is_zero() {
             if self.child.own_group {
@@ -322,7 +349,7 @@ impl Supervisor {
             }
             Stage::Gone(status)
         } else {
-            tree::tell(libc::SIGTERM);
+            tree::tell(libc::SIGTERM, &self.relays.pids);
             self.deadlines.arm(Due::Drain, self.told.drain);
             Stage::Draining(status)
         };

@@ -41,6 +41,8 @@ mod json;
 
 mod leaks;
 
+mod mask;
+
 mod messages;
 
 mod migrate;
