@@ -124,6 +124,15 @@ pub struct Helper {
 impl Helper {
     /// Starts a program.
     pub fn start(command: &str, deadline: Deadline) -> Result<Helper, Fault> {
+        Helper::told(command, &[], deadline)
+    }
+
+    /// Starts a program with more variables than our own.
+    pub fn told(
+        command: &str,
+        variables: &[(&str, &str)],
+        deadline: Deadline,
+    ) -> Result<Helper, Fault> {
         let words = words(command)?;
         let Some((program, arguments)) = words.split_first() else {
             return Err(Fault::OpenQuote);
@@ -135,6 +144,7 @@ impl Helper {
         let mut command = Command::new(program);
         command
             .args(arguments)
+            .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped());
         for name in KEPT {

@@ -8,7 +8,15 @@ pub mod hcp;
 
 pub mod sigv4;
 
+pub mod pem;
+
+pub mod jwt;
+
 pub mod aws;
+
+pub mod azure;
+
+pub mod google;
 
 use crate::failure::Failure;
 

@@ -2,13 +2,13 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::fault::Fault;
 use super::{Answer, Client, Request};
 
-/// More at once makes stores slower, not us faster. A hundred secrets are three rounds.
-pub(super) const MOST: usize = 34;
+/// More at once makes stores slower, not us faster. A hundred secrets are two rounds.
+pub(super) const MOST: usize = 64;
 
 /// A store that is near answers a hundred requests best over a few connections, for each costs both
 /// sides a handshake; a far one wants many. So there are a few at first, and one more for every
@@ -16,8 +16,12 @@ pub(super) const MOST: usize = 34;
 const FIRST: usize = 4;
 const WHILE: Duration = Duration::from_millis(3);
 
+/// A store that has answered nothing for so long is a far one: all are sent without delay, so that
+/// fifty secrets take as long as two.
+const FAR: Duration = Duration::from_millis(40);
+
 impl Client {
-    /// Sends all requests, at most `bound` at a time (34 at most), and gives the outcomes in the
+    /// Sends all requests, at most `bound` at a time (64 at most), and gives the outcomes in the
     /// order of the requests. Where one fails to reach the server at all, those that were not sent
     /// yet fail with it: a hundred secrets of a dead store take as long as one. Every thread has
     /// ended when this returns.
@@ -47,13 +51,16 @@ impl Client {
                 locked(&outcomes).push((index, outcome));
             }
         };
+        let begun = Instant::now();
         std::thread::scope(|scope| {
             let mut threads = Vec::with_capacity(workers);
             // This thread works too, when all are there; where a container has no more threads, it
             // works alone.
             for count in 1..workers {
                 if count > FIRST {
-                    std::thread::park_timeout(WHILE);
+                    if begun.elapsed() < FAR || !locked(&outcomes).is_empty() {
+                        std::thread::park_timeout(WHILE);
+                    }
                     if next.load(Ordering::Relaxed) >= requests.len() {
                         break;
                     }

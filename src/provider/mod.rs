@@ -6,11 +6,15 @@
 
 mod aws;
 
+mod azure;
+
 mod env;
 
 mod exec;
 
 mod file;
+
+mod google;
 
 mod hcp;
 
@@ -37,6 +41,8 @@ pub static PROVIDERS: &[Row] = &[
     hcp::ROW,
     aws::ROW,
     aws::PARAMETERS,
+    azure::ROW,
+    google::ROW,
     file::ROW,
     env::ROW,
     exec::ROW,

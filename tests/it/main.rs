@@ -15,6 +15,8 @@ mod audit;
 
 mod aws;
 
+mod azure;
+
 mod bad_input;
 
 mod command_line;
@@ -33,11 +35,15 @@ mod environment;
 
 mod exit_status;
 
+mod google;
+
 mod hcp;
 
 mod http;
 
 mod json;
+
+mod jwt;
 
 mod leaks;
 

@@ -209,7 +209,7 @@ fn what_has_no_equal_is_told_and_stays_in_the_file_as_a_comment() {
             "envshim only reads",
         ),
         (
-            ">>vault:pki/root/generate/internal#certificate",
+            ">>vault:pki/issue/web#certificate",
             "envshim only reads",
         ),
         (

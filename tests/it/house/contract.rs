@@ -10,7 +10,9 @@ use std::time::{Duration, Instant};
 use super::{Answer, Shim};
 
 /// The schemes whose chapters call [`keeps_its_promises`].
-pub const KEPT: &[&str] = &["aws", "env", "exec", "file", "hcp", "ssm", "vault"];
+pub const KEPT: &[&str] = &[
+    "aws", "azure", "env", "exec", "file", "gcp", "hcp", "ssm", "vault",
+];
 
 /// A store that a test can fill.
 pub trait Store {

@@ -3,7 +3,9 @@
 
 pub mod authority;
 pub mod aws;
+pub mod azure;
 pub mod contract;
+pub mod google;
 pub mod hcp;
 pub mod namespace;
 pub mod openbao;

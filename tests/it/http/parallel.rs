@@ -25,7 +25,7 @@ fn order_and_bound() {
         (1, 8, 1),
         (40, 8, 8),
         (40, 1, 1),
-        (100, 1000, 34),
+        (100, 1000, 64),
     ] {
         let before = server.connections();
         let outcomes = Client::new(once()).together(&requests(&server.url(), count), bound);

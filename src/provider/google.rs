@@ -1,0 +1,113 @@
+//! Google Secret Manager: `gcp:name` is a secret of the project, `gcp:projects/p/secrets/name` one
+//! anywhere; `gcp:*` imports a project.
+
+mod answer;
+
+mod crc32c;
+
+mod fault;
+
+mod folder;
+
+mod place;
+
+mod reader;
+
+use crate::failure::Failure;
+use crate::format::naming::Policy;
+use crate::format::reference::Reference;
+use crate::provider::{Lookup, Row, Setting};
+
+pub(crate) const ROW: Row = Row {
+    scheme: "gcp",
+    title: "Google Secret Manager",
+    example: "gcp:openai-key?version=3",
+    settings: SETTINGS,
+    parameters: &["version", "project", "location", "filter", "label"],
+    imports: true,
+    names: Policy::Upper,
+    local: false,
+    trusts_environment: true,
+    marker: None,
+    shield: str::to_owned,
+    check,
+    implied,
+    open: |context| Ok(Box::new(reader::Store::open(context)?)),
+};
+
+/// Nothing of Google authenticates envshim alone: SDKs in the program read the same variables.
+const fn setting(name: &'static str, doc: &'static str) -> Setting {
+    Setting {
+        name,
+        doc,
+        bootstrap: false,
+    }
+}
+
+const SETTINGS: &[Setting] = &[
+    setting(
+        "GCP_PROJECT_ID",
+        "the project of names that do not say theirs",
+    ),
+    setting("GOOGLE_CLOUD_PROJECT", "the same"),
+    setting("GCLOUD_PROJECT", "the same"),
+    setting("CLOUDSDK_CORE_PROJECT", "the same"),
+    setting(
+        "GOOGLE_APPLICATION_CREDENTIALS",
+        "a file with credentials: a key, a login, a workload identity",
+    ),
+    setting(
+        "GOOGLE_CREDENTIALS",
+        "the content of such a file, where there are no files",
+    ),
+    setting("GOOGLE_OAUTH_ACCESS_TOKEN", "an access token"),
+    setting(
+        "GOOGLE_CLOUD_QUOTA_PROJECT",
+        "the project that pays and whose quota counts",
+    ),
+    setting(
+        "GOOGLE_CLOUD_UNIVERSE_DOMAIN",
+        "the domain of a cloud that Google does not run itself",
+    ),
+    setting(
+        "GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES",
+        "1: a workload identity may be the output of a program",
+    ),
+    setting(
+        "CLOUDSDK_CONFIG",
+        "the folder of gcloud (default ~/.config/gcloud)",
+    ),
+    setting(
+        "CLOUDSDK_ACTIVE_CONFIG_NAME",
+        "the configuration of gcloud that says the project",
+    ),
+    setting(
+        "CLOUDSDK_API_ENDPOINT_OVERRIDES_SECRETMANAGER",
+        "the address of Secret Manager",
+    ),
+    setting(
+        "SECRET_MANAGER_EMULATOR_HOST",
+        "host:port of an emulator, which gets no credentials",
+    ),
+    setting(
+        "GCE_METADATA_HOST",
+        "the metadata server (default 169.254.169.254)",
+    ),
+    setting("GCE_METADATA_ROOT", "its older name"),
+    setting("GCE_METADATA_TIMEOUT", "seconds for one attempt (3)"),
+    setting("GCE_METADATA_DETECT_RETRIES", "attempts (3)"),
+    setting("NO_GCE_CHECK", "true: the metadata server is not asked"),
+];
+
+/// Only who says so imports a whole project.
+fn implied(settings: &dyn Lookup) -> Vec<String> {
+    match settings.text("SECRET_MANAGER_TYPE") {
+        Some(kind) if kind.trim_ascii().eq_ignore_ascii_case("gcp") => vec!["gcp:*".to_owned()],
+        _ => Vec::new(),
+    }
+}
+
+fn check(reference: &Reference, import: bool) -> Result<(), Failure> {
+    place::Place::read(reference, import)?;
+    Ok(())
+}

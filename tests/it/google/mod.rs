@@ -1,0 +1,13 @@
+//! Google Secret Manager.
+
+mod chain;
+
+mod emulator;
+
+mod federation;
+
+mod promises;
+
+mod stores;
+
+mod troubles;
