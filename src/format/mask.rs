@@ -30,12 +30,16 @@ use zeroize::Zeroizing;
 
 use crate::secret::{Secret, SecretBuffer};
 
+mod filter;
+
 mod forms;
 
 mod spell;
 
 #[cfg(test)]
 mod tests;
+
+pub use filter::Filter;
 
 use forms::{Form, Kind, Verdict, forms};
 use spell::Head;
@@ -121,26 +125,60 @@ impl Mask {
         self.forms.is_empty()
     }
 
-    /// How many bytes to pass from `at` on until a form may begin within, or every place has to be tried.
-    #[inline]
-    fn leap(&self, text: &[u8], mut at: usize, bound: usize) -> usize {
-        let window = self.window;
-        while at + window <= bound {
-            let Some(four) = text.get(at + window - 4..at + window) else {
-                return at;
-            };
-            let four = four
-                .first_chunk::<4>()
-                .map_or(0, |four| u32::from_le_bytes(*four));
-            match self.steps.get(usize::from(hash(four >> 8))) {
-                Some(&step) if step > 0 => at += usize::from(step),
-                _ => return at,
-            }
-        }
-        at
+    /// How far from `at` the next place is where a form may begin; 0: here. The window is within the text.
+    #[inline(always)]
+    fn step(&self, text: &[u8], at: usize) -> usize {
+        let four = text
+            .get(at + self.window - 4..)
+            .and_then(|rest| rest.first_chunk());
+        let three = four.map_or(0, |four| u32::from_le_bytes(*four) >> 8);
+        self.steps
+            .get(usize::from(hash(three)))
+            .map_or(1, |step| usize::from(*step))
     }
 
-    /// What begins at a place that a leap has led to.
+    /// One step of a walk; a place where a form may begin is kept.
+    #[inline(always)]
+    fn walk(&self, text: &[u8], at: &mut usize, found: &mut Vec<usize>) {
+        let step = self.step(text, *at);
+        if step == 0 {
+            found.push(*at);
+        }
+        *at += step.max(1);
+    }
+
+    /// All places from `from` on where a form may begin whose window ends at `bound` or before. A walk
+    /// waits for memory at each step, so that four of them side by side take the time of one.
+    fn likely_places(&self, text: &[u8], from: usize, bound: usize, found: &mut [Vec<usize>; 4]) {
+        found.iter_mut().for_each(Vec::clear);
+        let end = (bound + 1).saturating_sub(self.window);
+        if end <= from {
+            return;
+        }
+        let [one, two, three, four] = found;
+        let quarter = (end - from) / 4;
+        let ends = [from + quarter, from + 2 * quarter, from + 3 * quarter, end];
+        let [mut a, mut b, mut c, mut d] = [from, ends[0], ends[1], ends[2]];
+        while a < ends[0] && b < ends[1] && c < ends[2] && d < ends[3] {
+            self.walk(text, &mut a, one);
+            self.walk(text, &mut b, two);
+            self.walk(text, &mut c, three);
+            self.walk(text, &mut d, four);
+        }
+        for (at, end, found) in [
+            (a, ends[0], one),
+            (b, ends[1], two),
+            (c, ends[2], three),
+            (d, ends[3], four),
+        ] {
+            let mut at = at;
+            while at < end {
+                self.walk(text, &mut at, found);
+            }
+        }
+    }
+
+    /// What begins at a place that a walk has found.
     fn likely(&self, text: &[u8], at: usize) -> Verdict {
         let end = at + self.window;
         let three = hash(u32::from_le_bytes([
@@ -216,114 +254,10 @@ pub fn unpack(packed: &Secret) -> Option<Vec<Secret>> {
     rest.is_empty().then_some(values)
 }
 
-/// One stream on its way through a mask.
-#[derive(Default)]
-pub struct Filter {
-    /// What came and is not out yet. Wiped in the end, with all that ever stood in it.
-    text: Zeroizing<Vec<u8>>,
-    /// So much of it is under a mask that is out already.
-    covered: usize,
-}
-
-impl Filter {
-    /// Takes more of the stream, and appends what may be seen to `out`.
-    pub fn push(&mut self, mask: &Mask, more: &[u8], out: &mut Vec<u8>) {
-        let length = self.text.len() + more.len();
-        if length > self.text.capacity() {
-            // Not left to the vector, which would leave the old block as it is.
-            let mut larger = Zeroizing::new(Vec::with_capacity(length * 2));
-            larger.extend_from_slice(&self.text);
-            self.text = larger;
-        }
-        self.text.extend_from_slice(more);
-        self.pass(mask, false, out);
-    }
-
-    /// The stream has ended: what was held back is out.
-    pub fn finish(&mut self, mask: &Mask, out: &mut Vec<u8>) {
-        self.pass(mask, true, out);
-    }
-
-    /// How much waits for more.
-    pub fn held(&self) -> usize {
-        self.text.len()
-    }
-
-    fn pass(&mut self, mask: &Mask, last: bool, out: &mut Vec<u8>) {
-        let text = self.text.as_slice();
-        out.reserve(text.len());
-        let mut covered = self.covered;
-        // Where what is neither out nor covered begins.
-        let mut shown = covered;
-        let mut at = if mask.is_empty() { text.len() } else { 0 };
-        let keep = 'search: loop {
-            if at >= text.len() {
-                break text.len();
-            }
-            let bound = next_of(&mask.escapes, text, at);
-            let until = text.len().min(bound + 1);
-            while at < until {
-                at = mask.leap(text, at, bound);
-                let verdict = if at + mask.window <= bound {
-                    mask.likely(text, at)
-                } else {
-                    mask.any(text, at)
-                };
-                if verdict.open && !last {
-                    break 'search at;
-                }
-                if let Some(end) = verdict.end {
-                    if at >= covered {
-                        out.extend_from_slice(&text[shown..at]);
-                        out.extend_from_slice(&mask.shown);
-                    }
-                    covered = covered.max(end);
-                    shown = covered;
-                }
-                at += 1;
-            }
-        };
-        if shown < keep {
-            out.extend_from_slice(&text[shown..keep]);
-        }
-        self.covered = covered.saturating_sub(keep);
-        self.text.copy_within(keep.., 0);
-        let left = self.text.len() - keep;
-        self.text.truncate(left);
-    }
-}
-
 /// A place in the table for three bytes.
 #[inline]
 fn hash(three: u32) -> u16 {
     (three.wrapping_mul(0x9e37_79b1) >> (32 - BITS)) as u16
-}
-
-/// Where the next of these bytes stands, or the end of the text.
-fn next_of(bytes: &[u8], text: &[u8], from: usize) -> usize {
-    const ONES: u64 = u64::MAX / 255;
-    let mut at = from;
-    while let Some(block) = text.get(at..).and_then(|rest| rest.first_chunk::<32>()) {
-        let (words, _) = block.as_chunks::<8>();
-        let mut found = 0;
-        for byte in bytes {
-            let same = ONES * u64::from(*byte);
-            for word in words {
-                // A byte that is the same is nought, and one less than nought has its high bit set. So has
-                // many a byte above 127: those are looked at once more.
-                found |= (u64::from_le_bytes(*word) ^ same).wrapping_sub(ONES);
-            }
-        }
-        if found & (ONES << 7) != 0
-            && let Some(found) = block.iter().position(|byte| bytes.contains(byte))
-        {
-            return at + found;
-        }
-        at += block.len();
-    }
-    let rest = &text[at.min(text.len())..];
-    let found = rest.iter().position(|byte| bytes.contains(byte));
-    found.map_or(text.len(), |found| at + found)
 }
 
 /// The byte a mask is made of: one with which it cannot complete a secret out of what stands round it.

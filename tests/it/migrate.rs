@@ -208,10 +208,7 @@ fn what_has_no_equal_is_told_and_stays_in_the_file_as_a_comment() {
             r#">>vault:transit/decrypt/mykey#${.plaintext | b64dec}#{"ciphertext":"x"}"#,
             "envshim only reads",
         ),
-        (
-            ">>vault:pki/issue/web#certificate",
-            "envshim only reads",
-        ),
+        (">>vault:pki/issue/web#certificate", "envshim only reads"),
         (
             "vault:v1:8SDd3WHDOjf7mq69CyCqYjBXAiQQAVZRkFM13ok481zoCmHnSeDX9vyf7w==",
             "transit engine",
