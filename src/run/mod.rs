@@ -17,7 +17,7 @@ use crate::resolve::{self, Loaded, Resolved};
 use crate::sealed::Credentials;
 use crate::settings::{self, Inherited, Misset, Settings};
 use crate::source::{self, Choice, Kind, document, dump};
-use crate::supervise::{self, Side};
+use crate::supervise::{self, Link, Side};
 use crate::sys;
 
 /// Runs the command line of this process, whose first word is our own name. Returns the exit status.
@@ -96,17 +96,24 @@ fn obey(invocation: Invocation, inherited: Inherited, plain: Report) -> Result<u
 
 /// The main job. Returns if it failed, and when a program that was supervised has ended.
 fn start(settings: &mut Settings, record: &mut Record, report: &Report) -> Result<u8, Failures> {
+    let stays = settings.supervision.stays();
     let mut link = None;
-    if settings.supervision.stays() {
-        match supervise::split(&settings.supervision, &settings.inherited, report)? {
-            Side::Program(line) => link = Some(line),
-            Side::Parent(supervisor) => {
-                settings.credentials = Credentials::default();
-                return Ok(supervisor.watch());
-            }
-        }
+    // Before anything is known that the parent should not know; where nothing is loaded, as late as
+    // can be, because whatever two processes touch costs twice.
+    let loads = !settings.supervision.init || settings.resolve_env || !settings.file_env.is_empty();
+    if stays && loads {
+        link = match divide(settings, report)? {
+            Ok(line) => Some(line),
+            Err(status) => return Ok(status),
+        };
     }
     let environment = prepare(settings, record, report)?;
+    if stays && link.is_none() {
+        link = match divide(settings, report)? {
+            Ok(line) => Some(line),
+            Err(status) => return Ok(status),
+        };
+    }
     let program = Program {
         words: std::mem::take(&mut settings.program),
         arg0: settings.arg0.take(),
@@ -129,6 +136,19 @@ fn start(settings: &mut Settings, record: &mut Record, report: &Report) -> Resul
         link.refused();
     }
     Err(refusal.into())
+}
+
+/// Becomes two processes. The parent returns with the status to exit with, at the end.
+fn divide(settings: &mut Settings, report: &Report) -> Result<Result<Link, u8>, Failure> {
+    Ok(
+        match supervise::split(&settings.supervision, &settings.inherited, report)? {
+            Side::Program(link) => Ok(link),
+            Side::Parent(supervisor) => {
+                settings.credentials = Credentials::default();
+                Err(supervisor.watch())
+            }
+        },
+    )
 }
 
 fn prepare(

@@ -81,6 +81,8 @@ pub struct Supervisor {
     stage: Stage,
     deadlines: Deadlines,
     held: Option<(i32, Received)>,
+    /// The next sleep may be a long one.
+    forgets: bool,
     /// A signal that was too early. Those behind it wait in the kernel.
     early: Option<Received>,
     /// We were stopped, and the next CONT is the one that woke us.
@@ -114,6 +116,7 @@ impl Supervisor {
             stage: Stage::Starting,
             deadlines: Deadlines::none(),
             held: None,
+            forgets: false,
             early: None,
             woken: false,
             killed: false,
@@ -147,7 +150,9 @@ impl Supervisor {
     }
 
     /// Until something happens.
-    fn sleep(&self) {
+    fn sleep(&mut self) {
+        let forgets = std::mem::take(&mut self.forgets);
+        let timeout = self.deadlines.timeout();
         let on = |fd, events| PollFd::new(fd, events);
         let signals = || on(self.signals.as_fd(), PollFlags::POLLIN);
         // That the program is there now is not worth waking up for, unless somebody waits for it.
@@ -159,8 +164,12 @@ impl Supervisor {
             line.map_or_else(signals, |fd| on(fd, PollFlags::empty())),
             notifier.map_or_else(signals, |fd| on(fd, PollFlags::POLLIN)),
         ];
+        if forgets {
+            // As the last act before it, so that little of it is needed again.
+            children::forget_program_file();
+        }
         // A stop and its continuation end the sleep too; then nothing is found, and it goes on.
-        poll(&mut fds, self.deadlines.timeout()).ok();
+        poll(&mut fds, timeout).ok();
     }
 
     fn overdue(&mut self, due: Due) {
@@ -176,7 +185,7 @@ impl Supervisor {
             (Due::Last, Stage::Draining(status)) => self.stage = Stage::Gone(status),
             (Due::Settled, _) => {
                 self.hear();
-                children::forget_program_file();
+                self.forgets = true;
             }
             (Due::Double, Stage::Running | Stage::Stopping) => {
                 if let Some((number, signal)) = self.held.take() {
