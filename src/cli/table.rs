@@ -139,7 +139,7 @@ pub static OPTIONS: &[Opt] = &[
     opt("exit-code-style", Some("STYLE"), "pass a death by signal on as `signal` (default), or as `128` plus its number", RUN, false, false),
     opt("ok-status", Some("N,..."), "exit with 0 for these statuses of the program (143: ended by TERM)", RUN, false, false),
     opt("reap-log", None, "tell of every orphan that was reaped", RUN, false, false),
-    opt("notify", Some("HOW"), "systemd's NOTIFY_SOCKET: pass (default), or main-pid", RUN, false, false),
+    opt("notify", Some("HOW"), "systemd's NOTIFY_SOCKET: pass (default), proxy, or main-pid", RUN, false, false),
     opt("arg0", Some("NAME"), "the name the program sees as its own", RUN, false, false),
     opt("timeout", Some("TIME"), "limit for the whole load (default 30s)", LOAD, false, true),
     opt("strict", None, "warnings about exposed files and addresses are errors", OPENERS, false, false),

@@ -101,6 +101,7 @@ fn obey(invocation: Invocation, inherited: Inherited, plain: Report) -> Result<u
 
 /// The main job. Returns if it failed, and when a program that was supervised has ended.
 fn start(settings: &mut Settings, record: &mut Record, report: &Report) -> Result<u8, Failures> {
+    let stays = settings.supervision.stays();
     let mut link = None;
     if settings.supervision.mask && !settings.supervision.masks() {
         report.warn(
@@ -108,20 +109,22 @@ fn start(settings: &mut Settings, record: &mut Record, report: &Report) -> Resul
             Some("it is for output that is kept: envshim --mask -- program >log 2>&1"),
         );
     }
-    if settings.supervision.stays() {
-        match supervise::split(&settings.supervision, &settings.inherited, report)? {
-            Side::Program(line) => link = Some(line),
-            Side::Parent(supervisor) => {
-                settings.credentials = Credentials::default();
-                return Ok(supervisor.watch());
-            }
-            Side::Relay(relay) => {
-                settings.credentials = Credentials::default();
-                return Ok(relay.run());
-            }
-        }
+    // Before anything is known that the parent should not know; where nothing is loaded, as late as
+    // can be, because whatever two processes touch costs twice.
+    let loads = !settings.supervision.init || settings.resolve_env || !settings.file_env.is_empty();
+    if stays && loads {
+        link = match divide(settings, report)? {
+            Ok(line) => Some(line),
+            Err(status) => return Ok(status),
+        };
     }
     let environment = prepare(settings, record, link.as_mut(), report)?;
+    if stays && link.is_none() {
+        link = match divide(settings, report)? {
+            Ok(line) => Some(line),
+            Err(status) => return Ok(status),
+        };
+    }
     let program = Program {
         words: std::mem::take(&mut settings.program),
         arg0: settings.arg0.take(),
@@ -144,6 +147,23 @@ fn start(settings: &mut Settings, record: &mut Record, report: &Report) -> Resul
         link.refused();
     }
     Err(refusal.into())
+}
+
+/// Becomes two processes. The parent returns with the status to exit with, at the end.
+fn divide(settings: &mut Settings, report: &Report) -> Result<Result<Link, u8>, Failure> {
+    Ok(
+        match supervise::split(&settings.supervision, &settings.inherited, report)? {
+            Side::Program(link) => Ok(link),
+            Side::Parent(supervisor) => {
+                settings.credentials = Credentials::default();
+                Err(supervisor.watch())
+            }
+            Side::Relay(relay) => {
+                settings.credentials = Credentials::default();
+                Err(relay.run())
+            }
+        },
+    )
 }
 
 fn prepare(

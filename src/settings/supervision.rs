@@ -35,6 +35,8 @@ enum When {
 pub enum Notify {
     /// The program speaks for itself.
     Pass,
+    /// We listen, and hand its words on as ours.
+    Proxy,
     /// We say once that the program is the main process.
     MainPid,
 }
@@ -155,7 +157,7 @@ impl Supervision {
             "reap-log" => switch().map(|on| self.reap_log = on),
             "notify" => notify(text)
                 .map(|how| self.notify = Some(how))
-                .ok_or("pass or main-pid"),
+                .ok_or("pass, proxy or main-pid"),
             _ => return None,
         };
         Some(done)
@@ -173,6 +175,7 @@ fn when(text: &str) -> Option<When> {
 fn notify(text: &str) -> Option<Notify> {
     match text {
         "pass" => Some(Notify::Pass),
+        "proxy" => Some(Notify::Proxy),
         "main-pid" => Some(Notify::MainPid),
         _ => None,
     }

@@ -1,5 +1,5 @@
-//! What is armed, and when it is due. Nothing is armed unless somebody asked for it, so that an idle
-//! supervisor sleeps without end.
+//! What is armed, and when it is due. After its first second nothing is armed unless somebody asked for
+//! it, so that an idle supervisor sleeps without end.
 
 use std::time::{Duration, Instant};
 
@@ -16,9 +16,11 @@ pub(super) enum Due {
     Last,
     /// A signal that was held back is handed on.
     Double,
+    /// The start is over, and what it needed is given back.
+    Settled,
 }
 
-const ALL: [Due; 4] = [Due::Stop, Due::Drain, Due::Last, Due::Double];
+const ALL: [Due; 5] = [Due::Stop, Due::Drain, Due::Last, Due::Double, Due::Settled];
 
 /// All deadlines.
 pub(super) struct Deadlines([Option<Instant>; ALL.len()]);

@@ -13,8 +13,7 @@ use nix::unistd::{Pid, getpid};
 
 use super::relay::Outlets;
 use crate::secret::Secret;
-use crate::settings::Supervision;
-use crate::settings::split;
+use crate::settings::{Supervision, split};
 use crate::sys::children::{self, Mask};
 
 /// Everything is loaded, and `execve` comes next.
@@ -28,6 +27,7 @@ pub struct Link {
     socket: UnixStream,
     parent: Pid,
     outlets: Option<Outlets>,
+    notify: Option<CString>,
 }
 
 impl Link {
@@ -38,7 +38,7 @@ impl Link {
         parent: Pid,
         given: Mask,
         told: &Supervision,
-        outlets: Option<Outlets>,
+        notify: Option<CString>,
     ) -> Link {
         if let Some(signal) = told.parent_death {
             // Cannot fail: the signal is valid by type.
@@ -47,7 +47,8 @@ impl Link {
         let link = Link {
             socket,
             parent,
-            outlets,
+            outlets: None,
+            notify,
         };
         if told.parent_death.is_some() && link.is_orphaned() {
             // It was killed before the line above.
@@ -61,6 +62,12 @@ impl Link {
     fn is_orphaned(&self) -> bool {
         let mut fds = [PollFd::new(self.socket.as_fd(), PollFlags::empty())];
         poll(&mut fds, PollTimeout::ZERO).is_ok_and(|count| count > 0)
+    }
+
+    /// With this before its output.
+    pub(super) fn with(mut self, outlets: Option<Outlets>) -> Link {
+        self.outlets = outlets;
+        self
     }
 
     /// Whether the program's output is to be masked.
@@ -86,16 +93,22 @@ impl Link {
         drop((&self.socket).write_all(&[REFUSED]));
     }
 
-    /// The strings of an environment that name the process they are meant for, with their places.
-    /// They named the process that envshim was started as, and the program is another one now.
+    /// The strings of an environment that name the process they are meant for, with their places:
+    /// they named the process that envshim was started as, and the program is another one now. And
+    /// where the program is to speak to systemd.
     pub fn addressed(&self, block: &[&CStr]) -> Vec<(usize, CString)> {
         let was = self.parent.to_string();
         let mine = |(place, string): (usize, &&CStr)| {
             let (name, value) = split(string)?;
-            let meant = matches!(name, b"LISTEN_PID" | b"WATCHDOG_PID") && value == was.as_bytes();
-            let now = format!("{}={}", String::from_utf8_lossy(name), getpid());
-            let now = meant.then(|| CString::new(now).ok())??;
-            Some((place, now))
+            match name {
+                b"NOTIFY_SOCKET" => Some((place, self.notify.clone()?)),
+                b"LISTEN_PID" | b"WATCHDOG_PID" if value == was.as_bytes() => {
+                    let name = String::from_utf8_lossy(name);
+                    let now = CString::new(format!("{name}={}", getpid())).ok()?;
+                    Some((place, now))
+                }
+                _ => None,
+            }
         };
         block.iter().enumerate().filter_map(mine).collect()
     }
@@ -141,7 +154,7 @@ impl Start {
         self.socket.is_none() && self.ready
     }
 
-    /// To wait for a word.
+    /// To be kept, and polled for its end alone: a word before it is no reason to wake.
     pub(super) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         self.socket.as_ref().map(AsFd::as_fd)
     }

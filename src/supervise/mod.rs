@@ -47,6 +47,8 @@ use crate::report::Report;
 use crate::settings::{Inherited, Supervision};
 use crate::sys::children::{self, EVERY, Signals};
 
+use notify::Notifier;
+
 pub use link::Link;
 pub use relay::Relay;
 pub use supervisor::Supervisor;
@@ -93,9 +95,10 @@ pub fn split(told: &Supervision, inherited: &Inherited, report: &Report) -> Resu
 
 fn in_two(told: &Supervision, inherited: &Inherited, report: &Report) -> Result<Side, NoChild> {
     let terminal = has_terminal();
+    let notifier = Notifier::of(told, inherited)?;
     // Whatever comes from here on waits until there is somebody who takes it.
     let given = children::block(EVERY);
-    let signals = Signals::of(supervisor::WHILE_STARTING)?;
+    let signals = Signals::of(EVERY)?;
     let ignores_children = children::hear_of_children();
     let (relays, outlets) = match told.masks().then(relay::start).transpose()? {
         None => (Relays::none(), None),
@@ -110,7 +113,8 @@ fn in_two(told: &Supervision, inherited: &Inherited, report: &Report) -> Result<
     let parent = getpid();
     match children::fork()? {
         None => {
-            drop((ours, signals, relays));
+            let notify = notifier.as_ref().and_then(Notifier::variable);
+            drop((ours, signals, notifier, relays));
             if !terminal {
                 // Cannot fail: a new process leads no session.
                 setpgid(Pid::from_raw(0), Pid::from_raw(0)).ok();
@@ -118,7 +122,7 @@ fn in_two(told: &Supervision, inherited: &Inherited, report: &Report) -> Result<
             if ignores_children {
                 children::ignore_children();
             }
-            let link = Link::new(theirs, parent, given, told, outlets);
+            let link = Link::new(theirs, parent, given, told, notify).with(outlets);
             Ok(Side::Program(link))
         }
         Some(child) => {
@@ -127,10 +131,9 @@ fn in_two(told: &Supervision, inherited: &Inherited, report: &Report) -> Result<
                 // From both sides: whoever comes first. It fails where the program is running by now.
                 setpgid(child, child).ok();
             }
-            let notify = notify::Socket::of(told, inherited);
             let own_group = !terminal;
             let supervisor =
-                Supervisor::new(told, *report, signals, ours, child, own_group, notify);
+                Supervisor::new(told, *report, signals, ours, child, own_group, notifier);
             Ok(Side::Parent(Box::new(supervisor.with(relays))))
         }
     }

@@ -9,10 +9,12 @@ use crate::sys::children::Received;
 /// Whether a signal is to be handed on to the child. What a process sent always is. The kernel tells
 /// both of us what it has to say about a terminal, as long as the child is in our group, but a hang-up
 /// to the leader of the session alone; what it says of timers and faults is about us.
-pub(super) fn concerns(signal: &Received, child: Pid) -> bool {
+pub(super) fn concerns(signal: &Received, child: Option<Pid>) -> bool {
     if from_process(signal) {
         return true;
     }
+    // When the program is gone, nobody is left who is ours alone to tell.
+    let Some(child) = child else { return false };
     let shared = || getpgid(Some(child)).is_ok_and(|group| group == getpgrp());
     match signal.number {
         libc::SIGINT

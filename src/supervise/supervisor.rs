@@ -11,17 +11,18 @@ use nix::unistd::{Pid, getpgid, getpid};
 
 use super::deadlines::{Deadlines, Due};
 use super::link::Start;
+use super::notify::Notifier;
 use super::relay::Relays;
-use super::{notify, origin, own, tree};
+use super::{origin, own, tree};
 use crate::report::{Level, Report};
 use crate::settings::Supervision;
 use crate::sys::children::{
     self, EVERY, Mask, Received, Signals, Status, Waited, mask, queue, send, wait,
 };
 
-/// What is heard while secrets are loaded: what ends the load, job control, and children. Everything
-/// else waits in the kernel until there is a program that it can be meant for.
-pub(super) const WHILE_STARTING: Mask = {
+/// What is handed on while secrets are loaded: what ends the load, job control, and children.
+/// Everything else waits until there is a program that it can be meant for.
+const WHILE_STARTING: Mask = {
     let numbers = [
         libc::SIGTERM,
         libc::SIGINT,
@@ -35,6 +36,9 @@ pub(super) const WHILE_STARTING: Mask = {
     ];
     mask(&numbers)
 };
+
+/// How long a start takes, at most times.
+const START: Duration = Duration::from_secs(1);
 
 /// How long a doubled signal is waited for.
 const DOUBLE: Duration = Duration::from_millis(50);
@@ -73,11 +77,15 @@ pub struct Supervisor {
     told: Supervision,
     report: Report,
     signals: Signals,
-    notify: Option<notify::Socket>,
+    notifier: Option<Notifier>,
     child: Child,
     stage: Stage,
     deadlines: Deadlines,
     held: Option<(i32, Received)>,
+    /// The next sleep may be a long one.
+    forgets: bool,
+    /// A signal that was too early. Those behind it wait in the kernel.
+    early: Option<Received>,
     /// We were stopped, and the next CONT is the one that woke us.
     woken: bool,
     killed: bool,
@@ -94,13 +102,13 @@ impl Supervisor {
         line: UnixStream,
         pid: Pid,
         own_group: bool,
-        notify: Option<notify::Socket>,
+        notifier: Option<Notifier>,
     ) -> Supervisor {
         Supervisor {
             told: told.clone(),
             report,
             signals,
-            notify,
+            notifier,
             child: Child {
                 pid,
                 start: Start::new(line),
@@ -111,6 +119,8 @@ impl Supervisor {
             stage: Stage::Starting,
             deadlines: Deadlines::none(),
             held: None,
+            forgets: false,
+            early: None,
             woken: false,
             killed: false,
             pid1: getpid().as_raw() == 1,
@@ -128,14 +138,18 @@ impl Supervisor {
     /// this process knew; the environment that it was started with is wiped here.
     pub fn watch(mut self) -> u8 {
         let line = self.child.start.descriptor();
-        let kept = [Some(self.signals.as_fd()), line, self.relays.descriptor()];
+        let notifier = self.notifier.as_ref().map(Notifier::descriptor);
+        let relays = self.relays.descriptor();
+        let kept = [Some(self.signals.as_fd()), line, notifier, relays];
         own::let_go(kept.into_iter().flatten(), !self.child.own_group);
+        self.deadlines.arm(Due::Settled, START);
         loop {
             self.sleep();
             while let Some(signal) = self.signals.next() {
                 self.take(signal);
             }
             self.hear();
+            self.relay();
             self.reap();
             while let Some(due) = self.deadlines.passed() {
                 self.overdue(due);
@@ -151,16 +165,26 @@ impl Supervisor {
     }
 
     /// Until something happens.
-    fn sleep(&self) {
+    fn sleep(&mut self) {
+        let forgets = std::mem::take(&mut self.forgets);
+        let timeout = self.deadlines.timeout();
+        let on = |fd, events| PollFd::new(fd, events);
+        let signals = || on(self.signals.as_fd(), PollFlags::POLLIN);
+        // That the program is there now is not worth waking up for, unless somebody waits for it.
+        let awaited = self.early.is_some() || self.notifier.is_some();
+        let line = self.child.start.descriptor().filter(|_| awaited);
+        let notifier = self.notifier.as_ref().map(Notifier::descriptor);
         let mut fds = [
-            PollFd::new(self.signals.as_fd(), PollFlags::POLLIN),
-            PollFd::new(self.signals.as_fd(), PollFlags::empty()),
+            signals(),
+            line.map_or_else(signals, |fd| on(fd, PollFlags::empty())),
+            notifier.map_or_else(signals, |fd| on(fd, PollFlags::POLLIN)),
         ];
-        if let Some(line) = self.child.start.descriptor() {
-            fds[1] = PollFd::new(line, PollFlags::POLLIN);
+        if forgets {
+            // As the last act before it, so that little of it is needed again.
+            children::forget_program_file();
         }
         // A stop and its continuation end the sleep too; then nothing is found, and it goes on.
-        poll(&mut fds, self.deadlines.timeout()).ok();
+        poll(&mut fds, timeout).ok();
     }
 
     fn overdue(&mut self, due: Due) {
@@ -174,6 +198,10 @@ impl Supervisor {
                 self.deadlines.arm(Due::Last, LAST);
             }
             (Due::Last, Stage::Draining(status)) => self.stage = Stage::Gone(status),
+            (Due::Settled, _) => {
+                self.hear();
+                self.forgets = true;
+            }
             (Due::Double, Stage::Running | Stage::Stopping) => {
                 if let Some((number, signal)) = self.held.take() {
                     self.deliver(number, &signal);
@@ -188,7 +216,11 @@ impl Supervisor {
         // The program may have sent it, so it may be there already.
         self.hear();
         let number = signal.number;
-        if number == libc::SIGCHLD || !origin::concerns(&signal, self.child.pid) {
+        let child = match self.stage {
+            Stage::Draining(_) | Stage::Gone(_) => None,
+            _ => Some(self.child.pid),
+        };
+        if number == libc::SIGCHLD || !origin::concerns(&signal, child) {
             return;
         }
         if number == libc::SIGCONT && std::mem::take(&mut self.woken) {
@@ -198,6 +230,12 @@ impl Supervisor {
                 return;
             }
             own::hand_over_terminal(self.child.pid);
+        }
+        if self.stage == Stage::Starting && mask(&[number]) & WHILE_STARTING == 0 {
+            // It fails for no mask.
+            self.signals.change(WHILE_STARTING).ok();
+            self.early = Some(signal);
+            return;
         }
         let to = match self.stage {
             // Nobody reads what it has written, and somebody wants us to end.
@@ -256,16 +294,25 @@ impl Supervisor {
         }
     }
 
-    /// A word of the child, or the end of the line: it is the program now.
+    /// Looks whether the child is the program by now; asked whenever it matters.
     fn hear(&mut self) {
         if self.stage == Stage::Starting && self.child.start.hear() && self.child.start.succeeded()
         {
             self.stage = Stage::Running;
-            // What waited meanwhile is heard now. It fails for no mask.
-            self.signals.change(EVERY).ok();
-            if let Some(socket) = &self.notify {
-                socket.main_process(self.child.pid);
+            if let Some(notifier) = &self.notifier {
+                notifier.started(self.child.pid);
             }
+            if let Some(signal) = self.early.take() {
+                self.signals.change(EVERY).ok();
+                self.take(signal);
+            }
+        }
+    }
+
+    /// What the program has said to systemd.
+    fn relay(&self) {
+        if let Some(notifier) = &self.notifier {
+            notifier.relay(self.child.pid);
         }
     }
 
@@ -335,8 +382,9 @@ impl Supervisor {
 
     /// The program has ended, or what was to be the program.
     fn ended(&mut self, status: Status) {
-        // It may have become the program and ended since we looked.
+        // It may have become the program, spoken and ended since we looked.
         self.hear();
+        self.relay();
         self.stage = if !self.child.start.succeeded() {
             Stage::Gone(status)
         } else if self.killed {

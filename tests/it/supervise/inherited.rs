@@ -170,10 +170,13 @@ fn the_supervisor_holds_nothing() {
             assert_eq!(link(fd).to_str(), Some("/dev/null"));
         }
         assert_ne!(link("fd/2").to_str(), Some("/dev/null"));
-        let open = std::fs::read_dir(format!("{proc}/fd"))
-            .expect("descriptors")
-            .count();
-        assert_eq!(open, 4, "0, 1, 2 and one for signals");
+        let open = || std::fs::read_dir(format!("{proc}/fd")).expect("descriptors");
+        wait_until("0, 1, 2 and one for signals", || open().count() == 4);
+        wait_until("the start's memory is given back", || {
+            let size = status_line(run.shim, "VmRSS");
+            let size: u32 = size.trim_end_matches(" kB").parse().expect("a size");
+            size < 1500
+        });
         let environment = std::fs::read(format!("{proc}/environ")).expect("an environment");
         assert!(environment.iter().all(|byte| *byte == 0), "it is wiped");
         assert_eq!(status_line(run.shim, "Threads"), "1");
@@ -232,32 +235,32 @@ fn the_supervisor_never_knows_a_secret() {
 /// Socket activation and watchdogs name a process, which is another one now.
 #[test]
 fn the_program_is_named_where_we_were() {
-    for (name, first) in ["LISTEN_PID", "WATCHDOG_PID"]
-        .into_iter()
-        .zip([false, false])
-    {
-        let mut start = Start::new(|| {});
-        for text in [
-            &format!("{name}=@PID@"),
-            "LISTEN_FDS=2",
-            "LISTEN_FDNAMES=a:b",
-        ] {
-            start.environment.push(text.as_bytes().to_vec());
-        }
-        start.environment.push(b"OTHER_PID=@PID@".to_vec());
-        let script = format!(
-            "test ${name} = $$ && test $OTHER_PID = $PPID && echo $LISTEN_FDS $LISTEN_FDNAMES"
-        );
-        let mut run = Run::with(start, first, "--init", "sh", &["-c", &script]);
-        assert_eq!(run.end().code(), Some(0));
-        assert_eq!(run.out(), "2 a:b\n");
+    for name in ["LISTEN_PID", "WATCHDOG_PID"] {
+        for first in ways() {
+            let own = if first { "1" } else { "@PID@" };
+            let mut start = Start::new(|| {});
+            for text in [
+                &format!("{name}={own}"),
+                "LISTEN_FDS=2",
+                "LISTEN_FDNAMES=a:b",
+                &format!("OTHER_PID={own}"),
+            ] {
+                start.environment.push(text.as_bytes().to_vec());
+            }
+            let script = format!(
+                "test ${name} = $$ && test $OTHER_PID = $PPID && echo $LISTEN_FDS $LISTEN_FDNAMES"
+            );
+            let mut run = Run::with(start, first, "--init", "sh", &["-c", &script]);
+            assert_eq!(run.end().code(), Some(0));
+            assert_eq!(run.out(), "2 a:b\n");
 
-        // Sockets for somebody else stay theirs.
-        let mut start = Start::new(|| {});
-        start.environment.push(format!("{name}=77777").into_bytes());
-        let script = format!("test ${name} = 77777");
-        let mut run = Run::with(start, first, "--init", "sh", &["-c", &script]);
-        assert_eq!(run.end().code(), Some(0));
+            // Sockets for somebody else stay theirs.
+            let mut start = Start::new(|| {});
+            start.environment.push(format!("{name}=77777").into_bytes());
+            let script = format!("test ${name} = 77777");
+            let mut run = Run::with(start, first, "--init", "sh", &["-c", &script]);
+            assert_eq!(run.end().code(), Some(0));
+        }
     }
 }
 
@@ -269,6 +272,12 @@ fn an_idle_supervisor_sleeps() {
         run.program();
         let sleeps = || super::super::house::pty::Pty::state_of(run.shim) == Some('S');
         wait_until("it sleeps", sleeps);
+        // The line to the child is closed when the start is over; nothing is to come after that.
+        let fds = format!("/proc/{}/fd", run.shim);
+        wait_until("the start is over", || {
+            std::fs::read_dir(&fds).expect("descriptors").count() == 4
+        });
+        wait_until("it sleeps again", sleeps);
         let switches = || status_line(run.shim, "voluntary_ctxt_switches");
         let before = switches();
         std::thread::sleep(Duration::from_secs(3));
@@ -313,6 +322,56 @@ fn systemd_is_told_the_main_process() {
     let mut run = Run::with(start, false, "--init --notify pass", "true", &[]);
     assert_eq!(run.end().code(), Some(0));
     assert_eq!(run.err(), "");
+}
+
+/// The program's words become ours, with their descriptors; who the main process is does not change.
+#[test]
+fn the_words_of_the_program_are_said_again() {
+    let python = super::super::house::python();
+    let script = r"
+import array, os, socket, sys
+name = os.environ['NOTIFY_SOCKET']
+assert name.startswith('@'), name
+def say(text, *fds):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
+        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array('i', fds))] if fds else []
+        s.sendmsg([text], rights, 0, '\0' + name[1:])
+say(b'READY=1\nMAINPID=%d\nSTATUS=up' % os.getpid())
+r, w = os.pipe()
+say(b'BARRIER=1', w)
+os.close(w)
+assert os.read(r, 1) == b''
+say(b'STOPPING=1')
+";
+    for first in ways() {
+        let mut start = Start::new(|| {});
+        let path = start.folder.join("notify");
+        let variable = format!("NOTIFY_SOCKET={}", path.display());
+        start.environment.push(variable.into_bytes());
+        let heard = std::os::unix::net::UnixDatagram::bind(path).expect("a socket");
+        let limit = Some(Duration::from_secs(10));
+        heard.set_read_timeout(limit).expect("a limit");
+        let python = python.to_str().expect("text").to_owned();
+        let mut run = Run::with(
+            start,
+            first,
+            "--init --notify proxy",
+            &python,
+            &["-c", script],
+        );
+        let own = if first { 1 } else { run.shim.as_raw() };
+        let words = || {
+            let mut bytes = [0; 100];
+            let count = heard.recv(&mut bytes).expect("words");
+            String::from_utf8_lossy(&bytes[..count]).into_owned()
+        };
+        assert_eq!(words(), format!("READY=1\nMAINPID={own}\nSTATUS=up"));
+        // What was sent along is closed with the message, and the program's barrier is passed.
+        assert_eq!(words(), "BARRIER=1");
+        assert_eq!(words(), "STOPPING=1");
+        assert_eq!(run.end().code(), Some(0), "{}", run.err());
+        assert_eq!(run.err(), "");
+    }
 }
 
 /// `--supervise=auto` stays as PID 1 alone; `--init` loads nothing and keeps nothing back.

@@ -7,7 +7,7 @@ use nix::unistd::Pid;
 
 use super::super::house::probe::listener;
 use super::super::house::pty::Pty;
-use super::super::house::{Folder, envshim, namespace, wait_until};
+use super::super::house::{Folder, Shim, envshim, namespace, wait_until};
 use super::{below, name, ways};
 
 fn shim(words: &[&str]) -> Vec<String> {
@@ -327,4 +327,32 @@ fn a_job_in_a_pipeline() {
     pty.expect("eof\r\n");
     pty.send("\x03");
     pty.expect("<> ");
+}
+
+/// The question for a password is asked by the child; ^C and ^Z there leave the terminal as it was.
+#[test]
+fn a_question_is_asked_and_interrupted() {
+    let start = || {
+        let shim = Shim::new()
+            .file(".vault", "A=opened\n")
+            .file("pw", "correct horse battery staple");
+        let mut seal = shim.command();
+        seal.args(["seal", "--remove-plain", "--password-file", "pw"]);
+        assert!(seal.status().expect("envshim").success());
+        let mut command = shim.command();
+        command.args(["--supervise", "--", "sh", "-c", "echo got $A; exit 5"]);
+        (Pty::spawn(command), shim)
+    };
+    let (mut pty, _shim) = start();
+    pty.expect("assword");
+    pty.wait_for_echo(false);
+    pty.send("correct horse battery staple\n");
+    pty.expect("got opened\r\n");
+    pty.end().exits(5);
+
+    let (mut pty, _shim) = start();
+    pty.expect("assword");
+    pty.wait_for_echo(false);
+    pty.send("\x03");
+    pty.end().dies_of(Signal::SIGINT);
 }
