@@ -299,6 +299,7 @@ impl Environment {
             provider,
             origin,
             as_file,
+            parts: _,
         } = variable;
         let mut decision = decision;
         if matches!(decision, Decision::Set | Decision::Overrides) {

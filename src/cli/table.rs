@@ -15,6 +15,8 @@ pub enum Command {
     Open,
     /// Make a key.
     Keygen,
+    /// Make a `.vault` of what another tool reads.
+    Migrate,
     /// Explain.
     Help,
     /// Name and version.
@@ -44,6 +46,7 @@ pub static COMMANDS: &[CommandRow] = &[
     row(Command::Seal, "seal", "[FILE]", 1, "encrypt .vault into .vault.enc"),
     row(Command::Open, "open", "[FILE]", 1, "print what .vault.enc holds"),
     row(Command::Keygen, "keygen", "[FILE]", 1, "make a key for --key-file: print it, or make FILE"),
+    row(Command::Migrate, "migrate", "[FILE]", 1, "make a .vault of what another tool reads"),
     row(Command::Help, "help", "[TOPIC]", 1, "a command, options (all of them), or references"),
     row(Command::Version, "version", "", 0, "print the version"),
 ];
@@ -89,6 +92,7 @@ const OPENERS: &[Command] = &[
     Command::Dump,
     Command::Seal,
     Command::Open,
+    Command::Migrate,
 ];
 const ALL: &[Command] = &[
     Command::Run,
@@ -97,6 +101,7 @@ const ALL: &[Command] = &[
     Command::Seal,
     Command::Open,
     Command::Keygen,
+    Command::Migrate,
     Command::Help,
     Command::Version,
 ];
@@ -122,6 +127,7 @@ pub static OPTIONS: &[Opt] = &[
     opt("file-env", Some("NAMES"), "set NAME from the file that NAME_FILE names, as Docker's images do", START, false, false),
     opt("file-owner", Some("UID[:GID]"), "owner of ?as=file memory files, for programs that drop root", START, true, false),
     opt("supervise", None, "stay as the program's parent: signals, orphans, status (auto: only as PID 1)", RUN, false, true),
+    opt("mask", None, "mask secrets in the program's output, in every form (not on a terminal)", RUN, false, false),
     opt("init", None, "supervise and load nothing: a small init for a container", RUN, false, false),
     opt("map", Some("A:B,..."), "signals that become others on their way: TERM:QUIT, HUP:none", RUN, false, false),
     opt("stop-signal", Some("SIGNAL"), "what TERM becomes on its way to the program", RUN, false, false),

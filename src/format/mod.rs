@@ -17,3 +17,7 @@ pub mod key;
 pub mod envelope;
 
 pub mod fernet;
+
+pub mod mask;
+
+pub mod foreign;

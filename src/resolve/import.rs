@@ -203,6 +203,7 @@ fn variables(import: &Import, answer: Option<&Answer>) -> Result<Vec<Loaded>, Fa
                 version: version.cloned(),
             })),
             as_file: false,
+            parts: Vec::new(),
         });
     }
     let names = loaded.iter().map(|variable| variable.name.as_str());

@@ -48,6 +48,8 @@ pub struct Loaded {
     pub origin: Option<Box<Origin>>,
     /// It becomes a memory file.
     pub as_file: bool,
+    /// What was fetched for parts of the value, to be hidden by itself too.
+    pub parts: Vec<Secret>,
 }
 
 /// What a variable was made of.

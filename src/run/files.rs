@@ -136,7 +136,7 @@ fn named(settings: &Settings, name: &str) -> PathBuf {
     }
 }
 
-fn content(path: &Path) -> Result<files::Contents, Failure> {
+pub(super) fn content(path: &Path) -> Result<files::Contents, Failure> {
     let found = files::read(path, source::MOST, Accept::Regular).map_err(Failure::from)?;
     found.ok_or_else(|| Fault::NotThere(path.to_owned()).into())
 }

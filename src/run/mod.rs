@@ -4,6 +4,8 @@ mod check;
 
 mod files;
 
+mod migrate;
+
 mod supervised;
 
 use std::ffi::OsString;
@@ -12,6 +14,7 @@ use crate::audit::{self, Outcome, Record};
 use crate::cli::{self, Command, Invocation};
 use crate::environment::{Decision, Environment, Line};
 use crate::failure::{Exit, Explain, Failure, Failures};
+use crate::format::mask::{LEAST, is_short};
 use crate::process::{self, Program};
 use crate::provider::{self, Loan, Network};
 use crate::report::Report;
@@ -76,6 +79,7 @@ fn obey(invocation: Invocation, inherited: Inherited, plain: Report) -> Result<u
             Command::Seal => files::seal(&settings, &report),
             Command::Open => files::open(&settings, &report),
             Command::Keygen => files::keygen(&settings, &report),
+            Command::Migrate => migrate::migrate(&settings, &report),
             Command::Run | Command::Help | Command::Version => {
                 return start(&mut settings, &mut record, &report);
             }
@@ -99,26 +103,34 @@ fn obey(invocation: Invocation, inherited: Inherited, plain: Report) -> Result<u
 
 /// The main job. Returns if it failed, and when a program that was supervised has ended.
 fn start(settings: &mut Settings, record: &mut Record, report: &Report) -> Result<u8, Failures> {
+    let stays = settings.supervision.stays();
     let mut link = None;
-    if settings.supervision.stays() {
-        match supervise::split(&settings.supervision, &settings.inherited, report)? {
-            Side::Program(line) => link = Some(line),
-            Side::Parent(supervisor) => {
-                if !settings.supervision.rotation.wanted() {
-                    settings.credentials = Credentials::default();
-                }
-                match supervisor.watch() {
-                    Watched::Ended(status) => return Ok(status),
-                    Watched::Errand(Errand::Load, line) => link = Some(line),
-                    Watched::Errand(errand, line) => {
-                        return supervised::errand(errand, &line, settings, record, report);
-                    }
-                }
-            }
-        }
+    if settings.supervision.mask && !settings.supervision.masks() {
+        report.warn(
+            "--mask: stdout and stderr are a terminal, and nothing is masked there",
+            Some("it is for output that is kept: envshim --mask -- program >log 2>&1"),
+        );
     }
-    let (environment, made_of) = prepare(settings, record, report, link.as_ref())?;
+    // Before anything is known that the parent should not know; where nothing is loaded, as late as
+    // can be, because whatever two processes touch costs twice.
+    let loads = !settings.supervision.init || settings.resolve_env || !settings.file_env.is_empty();
+    if stays && loads {
+        link = match divide(settings, report)? {
+            Part::Program(line) => Some(line),
+            Part::Over(status) => return Ok(status),
+            Part::Errand(errand, mut line) => {
+                return supervised::errand(errand, &mut line, settings, record, report);
+            }
+        };
+    }
+    let (environment, made_of) = prepare(settings, record, link.as_mut(), report)?;
     supervised::has_files(settings, &environment)?;
+    if stays && link.is_none() {
+        link = match divide(settings, report)? {
+            Part::Program(line) | Part::Errand(_, line) => Some(line),
+            Part::Over(status) => return Ok(status),
+        };
+    }
     let program = Program {
         words: std::mem::take(&mut settings.program),
         arg0: settings.arg0.take(),
@@ -146,13 +158,45 @@ fn start(settings: &mut Settings, record: &mut Record, report: &Report) -> Resul
     Err(refusal.into())
 }
 
+/// What this process is, after it has been divided.
+enum Part {
+    /// The one that loads, and becomes the program.
+    Program(Link),
+    /// One that was needed for something else, and is to exit with this status.
+    Over(u8),
+    /// A child of the supervisor, with this to do.
+    Errand(Errand, Link),
+}
+
+/// Becomes two processes. The parent returns at the end.
+fn divide(settings: &mut Settings, report: &Report) -> Result<Part, Failure> {
+    let side = supervise::split(&settings.supervision, &settings.inherited, report)?;
+    let next = settings.supervision.rotation.wanted();
+    if !matches!(side, Side::Program(_)) && !next {
+        settings.credentials = Credentials::default();
+    }
+    Ok(match side {
+        Side::Program(link) => Part::Program(link),
+        Side::Relay(relay) => Part::Over(relay.run()),
+        Side::Parent(supervisor) => match supervisor.watch() {
+            Watched::Ended(status) => Part::Over(status),
+            Watched::Relay(relay) => Part::Over(relay.run()),
+            Watched::Errand(Errand::Load, link) => Part::Program(link),
+            Watched::Errand(errand, link) => Part::Errand(errand, link),
+        },
+    })
+}
+
 fn prepare(
     settings: &mut Settings,
     record: &mut Record,
+    link: Option<&mut Link>,
     report: &Report,
-    link: Option<&Link>,
 ) -> Result<(Environment, MadeOf), Failures> {
-    let (mut resolved, lent) = load_for(settings, record, report, link, None)?;
+    let (mut resolved, lent) = load_for(settings, record, report, link.as_deref(), None)?;
+    if let Some(link) = link.filter(|link| link.masks()) {
+        mask(&resolved, link, report);
+    }
     let made_of = MadeOf {
         seen: resolved.seen.take(),
         lent,
@@ -194,6 +238,27 @@ fn prepare(
 struct MadeOf {
     seen: Option<Seen>,
     lent: Vec<Loan>,
+}
+
+/// From here on no loaded value comes out of this process, or of the program that it becomes.
+fn mask(resolved: &Resolved, link: &mut Link, report: &Report) {
+    let (mut values, mut short) = (Vec::new(), Vec::new());
+    for variable in resolved.loaded.iter().chain(&resolved.rewritten) {
+        if is_short(&variable.value) {
+            short.push(format!("`{}`", variable.name));
+        }
+        values.push(variable.value.duplicate());
+        values.extend(variable.parts.iter().map(Secret::duplicate));
+    }
+    link.mask(&values);
+    if !short.is_empty() {
+        report.warn(
+            &format!("too short to be masked: {}", short.join(", ")),
+            Some(&format!(
+                "{LEAST} bytes are the least; shorter ones are found in any text"
+            )),
+        );
+    }
 }
 
 /// Command line to values: the part of the corridor that all loading commands share.

@@ -24,7 +24,7 @@ use crate::supervise::{Errand, Link, Told};
 /// Does one errand. The exit status.
 pub(super) fn errand(
     errand: Errand,
-    link: &Link,
+    link: &mut Link,
     settings: &mut Settings,
     record: &mut Record,
     report: &Report,
@@ -39,7 +39,7 @@ pub(super) fn errand(
             });
         }
         Errand::Refresh(program) => {
-            let (environment, made_of) = prepare(settings, record, report, Some(link))?;
+            let (environment, made_of) = prepare(settings, record, Some(link), report)?;
             rewrite(&environment, program.as_raw())?;
             tell(link, &environment, made_of);
         }
@@ -148,6 +148,8 @@ fn command_of(command: &str, settings: &Settings, report: &Report) -> Result<Fai
 enum Fault {
     /// All its secrets are in variables.
     NoFiles,
+    /// Those who mask were told the old values.
+    Masked,
     /// The program's own memory file cannot be written.
     Unwritten(String),
 }
@@ -157,6 +159,10 @@ impl Explain for Fault {
         match self {
             Fault::NoFiles => {
                 "--on-change: the program has its secrets in variables, which no signal changes"
+                    .to_owned()
+            }
+            Fault::Masked => {
+                "--mask: values that --on-change=signal brings to a running program would be seen"
                     .to_owned()
             }
             Fault::Unwritten(name) => {
@@ -170,7 +176,7 @@ impl Explain for Fault {
             Fault::NoFiles => {
                 "give it what it can read again as a file: NAME=scheme:...?as=file; or --on-change=restart"
             }
-            Fault::Unwritten(_) => "--on-change=restart starts the program anew",
+            Fault::Masked | Fault::Unwritten(_) => "--on-change=restart starts the program anew",
         }
         .to_owned())
     }
@@ -178,9 +184,13 @@ impl Explain for Fault {
 
 /// A signal is of use only for files.
 pub(super) fn has_files(settings: &Settings, environment: &Environment) -> Result<(), Failure> {
-    match settings.supervision.rotation.rewrites_files() && environment.files().is_empty() {
-        true => Err(Fault::NoFiles.into()),
-        false => Ok(()),
+    if !settings.supervision.rotation.rewrites_files() {
+        return Ok(());
+    }
+    match (environment.files().is_empty(), settings.supervision.masks()) {
+        (true, _) => Err(Fault::NoFiles.into()),
+        (false, true) => Err(Fault::Masked.into()),
+        (false, false) => Ok(()),
     }
 }
 

@@ -1,5 +1,6 @@
 //! What `--supervise` was told: signals by name or number, times, how the end is passed on.
 
+use std::io::{IsTerminal, stderr, stdout};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
@@ -69,6 +70,8 @@ pub struct Supervision {
     pub reap_log: bool,
     /// systemd's socket.
     pub notify: Option<Notify>,
+    /// Secrets are masked in what the program writes.
+    pub mask: bool,
 }
 
 impl Default for Supervision {
@@ -87,6 +90,7 @@ impl Default for Supervision {
             ok_status: Vec::new(),
             reap_log: false,
             notify: None,
+            mask: false,
         }
     }
 }
@@ -94,16 +98,19 @@ impl Default for Supervision {
 impl Supervision {
     /// Whether a supervisor was asked for, here or as PID 1.
     pub fn wanted(&self) -> bool {
-        self.init || self.rotation.wanted() || self.when != When::Never
+        self.init || self.mask || self.rotation.wanted() || self.when != When::Never
+    }
+
+    /// Whether there is output to mask: a terminal is passed on as it is.
+    pub fn masks(&self) -> bool {
+        self.mask && !(stdout().is_terminal() && stderr().is_terminal())
     }
 
     /// Whether this process has to stay as one.
     pub fn stays(&self) -> bool {
         let first = nix::unistd::getpid().as_raw() == 1;
-        self.init
-            || self.rotation.wanted()
-            || self.when == When::Always
-            || (self.when == When::AsPid1 && first)
+        let asked = self.when == When::Always || (self.when == When::AsPid1 && first);
+        self.init || asked || self.rotation.wanted() || self.masks()
     }
 
     /// What becomes of a signal.
@@ -129,6 +136,7 @@ impl Supervision {
                 .map(|when| self.when = when)
                 .ok_or("yes, no or auto"),
             "init" => switch().map(|on| self.init = on),
+            "mask" => switch().map(|on| self.mask = on),
             "map" => rules(text)
                 .map(|rules| self.map.extend(rules))
                 .ok_or("signals as in TERM:QUIT,HUP:none"),

@@ -12,7 +12,9 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::prctl;
 use nix::unistd::{Pid, getpid};
 
+use super::relay::Outlets;
 use crate::resolve::Print;
+use crate::secret::Secret;
 use crate::settings::{Supervision, split};
 use crate::sys::children::{self, Mask};
 
@@ -94,6 +96,7 @@ pub struct Link {
     waits: bool,
     salt: Print,
     loans: Option<OwnedFd>,
+    outlets: Option<Outlets>,
     notify: Option<CString>,
 }
 
@@ -119,6 +122,7 @@ impl Link {
             waits: false,
             salt,
             loans,
+            outlets: None,
             notify,
         };
         if told.parent_death.is_some() && link.is_orphaned() {
@@ -146,6 +150,24 @@ impl Link {
     /// What fingerprints are salted with.
     pub fn salt(&self) -> &Print {
         &self.salt
+    }
+
+    /// With this before its output.
+    pub(super) fn with(mut self, outlets: Option<Outlets>) -> Link {
+        self.outlets = outlets;
+        self
+    }
+
+    /// Whether the program's output is to be masked.
+    pub fn masks(&self) -> bool {
+        self.outlets.is_some()
+    }
+
+    /// From here on the output goes past those who mask these values in it.
+    pub fn mask(&mut self, values: &[Secret]) {
+        if let Some(outlets) = self.outlets.take() {
+            outlets.open(values);
+        }
     }
 
     /// Says what there is to say of a load.

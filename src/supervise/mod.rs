@@ -8,6 +8,7 @@
 //! - `link`: the two ends of the line between them, and what the child does on its side of the fork.
 //! - `supervisor`: the one owner of everything that happens afterwards, a loop around one `poll`.
 //! - `deadlines`, `origin`, `own`: when, from whom, and what of its own process it changes.
+//! - `relay`: what stands between the program and its output when secrets are masked in it.
 //! - `tree`: who descends from us.
 //! - `notify`: what systemd is told.
 //!
@@ -24,6 +25,8 @@ mod notify;
 mod origin;
 
 mod own;
+
+mod relay;
 
 mod replace;
 
@@ -54,8 +57,11 @@ use crate::sys::children::{self, EVERY, Mask, Signals};
 use notify::Notifier;
 
 pub use link::{Link, Told};
+pub use relay::Relay;
 pub use rotation::Errand;
 pub use supervisor::{Supervisor, Watched};
+
+use relay::Relays;
 
 /// Which of the two this process is now.
 pub enum Side {
@@ -63,6 +69,8 @@ pub enum Side {
     Program(Link),
     /// The parent: it watches.
     Parent(Box<Supervisor>),
+    /// Between the program and where its output goes.
+    Relay(Box<Relay>),
 }
 
 /// What every child of ours gets as we got it.
@@ -119,6 +127,11 @@ fn in_two(told: &Supervision, inherited: &Inherited, report: &Report) -> Result<
     let given = children::block(EVERY);
     let signals = Signals::of(EVERY)?;
     let ignores_children = children::hear_of_children();
+    let (relays, outlets) = match told.masks().then(relay::start).transpose()? {
+        None => (Relays::none(), None),
+        Some(relay::Side::Here(relays, outlets)) => (relays, Some(outlets)),
+        Some(relay::Side::Relay(relay)) => return Ok(Side::Relay(relay)),
+    };
     // Orphans of the program are ours, also where we are not PID 1.
     prctl::set_child_subreaper(true)?;
     let pair = UnixStream::pair();
@@ -128,7 +141,7 @@ fn in_two(told: &Supervision, inherited: &Inherited, report: &Report) -> Result<
     match children::fork()? {
         None => {
             let notify = notifier.as_ref().and_then(Notifier::variable);
-            drop((ours, signals, notifier));
+            drop((ours, signals, notifier, relays));
             if !terminal {
                 // Cannot fail: a new process leads no session.
                 setpgid(Pid::from_raw(0), Pid::from_raw(0)).ok();
@@ -136,11 +149,11 @@ fn in_two(told: &Supervision, inherited: &Inherited, report: &Report) -> Result<
             if ignores_children {
                 children::ignore_children();
             }
-            let link = Link::new(theirs, parent, given, told, salt, loans, notify);
+            let link = Link::new(theirs, parent, given, told, salt, loans, notify).with(outlets);
             Ok(Side::Program(link))
         }
         Some(child) => {
-            drop(theirs);
+            drop((theirs, outlets));
             if !terminal {
                 // From both sides: whoever comes first. It fails where the program is running by now.
                 setpgid(child, child).ok();
@@ -154,7 +167,7 @@ fn in_two(told: &Supervision, inherited: &Inherited, report: &Report) -> Result<
             let supervisor = Supervisor::new(
                 told, *report, signals, ours, child, own_group, notifier, given, loans,
             );
-            Ok(Side::Parent(Box::new(supervisor)))
+            Ok(Side::Parent(Box::new(supervisor.with(relays))))
         }
     }
 }

@@ -164,7 +164,7 @@ impl Notifier {
 fn is_ours(sender: &UnixCredentials, program: Pid) -> bool {
     sender.uid() == getuid().as_raw()
         || sender.pid() == program.as_raw()
-        || tree::descendants().iter().any(|p| p.pid == sender.pid())
+        || tree::descendants(&[]).iter().any(|p| p.pid == sender.pid())
 }
 
 /// The lines, but for those that would make another process the main one.

@@ -6,7 +6,8 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
 use nix::unistd::{
-    Pid, chdir, dup2_stdin, dup2_stdout, getpgid, getpgrp, getpid, getsid, tcgetpgrp, tcsetpgrp,
+    Pid, chdir, dup2_stderr, dup2_stdin, dup2_stdout, getpgid, getpgrp, getpid, getsid, tcgetpgrp,
+    tcsetpgrp,
 };
 
 use crate::sys::children;
@@ -23,6 +24,23 @@ pub(super) fn let_go<'a>(kept: impl Iterator<Item = BorrowedFd<'a>>, terminal: b
         }
         if !(terminal && stdout().is_terminal()) {
             dup2_stdout(&null).ok();
+        }
+    }
+    chdir("/").ok();
+    children::wipe_environment();
+}
+
+/// Holds `kept`, of the standard streams those that are said, and nothing else that anybody gave us.
+pub(super) fn keep_only<'a>(kept: impl Iterator<Item = BorrowedFd<'a>>, out: bool, err: bool) {
+    let kept: Vec<_> = kept.map(|fd| fd.as_raw_fd()).collect();
+    children::close_all_but(&kept);
+    if let Ok(null) = open("/dev/null", OFlag::O_RDWR | OFlag::O_CLOEXEC, Mode::empty()) {
+        dup2_stdin(&null).ok();
+        if !out {
+            dup2_stdout(&null).ok();
+        }
+        if !err {
+            dup2_stderr(&null).ok();
         }
     }
     chdir("/").ok();

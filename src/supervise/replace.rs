@@ -10,8 +10,9 @@ use super::deadlines::Due;
 use super::ledger;
 use super::link::{Link, Start};
 use super::notify::Notifier;
+use super::relay::{self, Relays};
 use super::rotation::{Do, Errand, GIVE_BACK, Reason, STOP, Sent, errand};
-use super::supervisor::{Child, Stage, Supervisor};
+use super::supervisor::{Child, Stage, Supervisor, Watched};
 use crate::provider::Tend;
 use crate::settings::OnChange;
 use crate::sys::children::{self, Status, send};
@@ -80,14 +81,13 @@ impl Supervisor {
     }
 
     /// Sends out whoever is next. In the child: what it has to do.
-    pub(super) fn send_out(&mut self) -> Option<(Errand, Link)> {
+    pub(super) fn send_out(&mut self) -> Option<Watched> {
         if self.rotation.sent.is_some() {
             return None;
         }
         let (errand, reason) = self.rotation.next.take()?;
-        match self.fork(errand.clone(), reason) {
-            Ok(None) => None,
-            Ok(Some(link)) => Some((errand, link)),
+        match self.fork(errand, reason) {
+            Ok(other) => other,
             Err(_) => {
                 self.rotation.failed(reason);
                 None
@@ -95,7 +95,7 @@ impl Supervisor {
         }
     }
 
-    fn fork(&mut self, errand: Errand, reason: Reason) -> Result<Option<Link>, Errno> {
+    fn fork(&mut self, errand: Errand, reason: Reason) -> Result<Option<Watched>, Errno> {
         let pair = UnixStream::pair();
         let (ours, theirs) =
             pair.map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(0)))?;
@@ -109,11 +109,17 @@ impl Supervisor {
                 .and_then(|fd| fd.try_clone().ok()),
             _ => None,
         };
+        let masked = errand == Errand::Load && self.told.masks();
+        let (relays, outlets) = match masked.then(relay::start).transpose()? {
+            None => (Relays::none(), None),
+            Some(relay::Side::Here(relays, outlets)) => (relays, Some(outlets)),
+            Some(relay::Side::Relay(relay)) => return Ok(Some(Watched::Relay(relay))),
+        };
         let parent = getpid();
         let own_group = self.child.own_group;
         match children::fork()? {
             None => {
-                drop(ours);
+                drop((ours, relays));
                 if own_group {
                     // Cannot fail: a new process leads no session.
                     setpgid(Pid::from_raw(0), Pid::from_raw(0)).ok();
@@ -130,10 +136,11 @@ impl Supervisor {
                     loans,
                     self.notifier.as_ref().and_then(Notifier::variable),
                 );
-                Ok(Some(match errand {
-                    Errand::Load => link.waiting(),
+                let link = match errand {
+                    Errand::Load => link.waiting().with(outlets),
                     _ => link,
-                }))
+                };
+                Ok(Some(Watched::Errand(errand, link)))
             }
             Some(pid) => {
                 if own_group {
@@ -145,6 +152,7 @@ impl Supervisor {
                     start: Start::new(ours),
                     loans,
                     reason,
+                    relays,
                 });
                 Ok(None)
             }
@@ -196,6 +204,7 @@ impl Supervisor {
             stop_asked: false,
         };
         self.rotation.borrow(sent.loans);
+        self.relays.follow(sent.relays);
         self.stage = Stage::Starting;
         true
     }

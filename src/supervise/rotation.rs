@@ -13,6 +13,7 @@ use nix::sys::stat::fstat;
 use nix::unistd::Pid;
 
 use super::link::{Start, Told};
+use super::relay::Relays;
 use crate::provider::Tend;
 use crate::resolve::Print;
 use crate::settings::OnChange;
@@ -64,6 +65,7 @@ pub(super) struct Sent {
     pub(super) start: Start,
     pub(super) loans: Option<OwnedFd>,
     pub(super) reason: Reason,
+    pub(super) relays: Relays,
 }
 
 /// What is known of the program's secrets.

@@ -12,6 +12,7 @@ use nix::unistd::{Pid, getpgid, getpid};
 use super::deadlines::{Deadlines, Due};
 use super::link::{Link, Start};
 use super::notify::Notifier;
+use super::relay::{Relay, Relays};
 use super::rotation::{Errand, Rotation};
 use super::{Given, origin, own, tree};
 use crate::report::{Level, Report};
@@ -71,6 +72,8 @@ pub enum Watched {
     Ended(u8),
     /// This process is a child of a moment, and has this to do.
     Errand(Errand, Link),
+    /// This process is between the next program and its output.
+    Relay(Box<Relay>),
 }
 
 /// The process that is, or is to be, the program.
@@ -94,18 +97,20 @@ pub struct Supervisor {
     pub(super) stage: Stage,
     pub(super) deadlines: Deadlines,
     held: Option<(i32, Received)>,
+    /// The next sleep may be a long one.
+    forgets: bool,
     /// A signal that was too early. Those behind it wait in the kernel.
     early: Option<Received>,
     /// We were stopped, and the next CONT is the one that woke us.
     woken: bool,
     killed: bool,
     pid1: bool,
-    /// The start is over.
-    settled: bool,
     pub(super) given: Given,
     pub(super) rotation: Rotation,
     /// The status to leave with, whatever the program's is.
     pub(super) leave_with: Option<u8>,
+    /// They hand the program's output on.
+    pub(super) relays: Relays,
 }
 
 impl Supervisor {
@@ -139,15 +144,22 @@ impl Supervisor {
             stage: Stage::Starting,
             deadlines: Deadlines::none(),
             held: None,
+            forgets: false,
             early: None,
             woken: false,
             killed: false,
             pid1: getpid().as_raw() == 1,
-            settled: false,
             given,
             rotation: Rotation::of(loans),
             leave_with: None,
+            relays: Relays::none(),
         }
+    }
+
+    /// With these between the program and its output.
+    pub(super) fn with(mut self, relays: Relays) -> Supervisor {
+        self.relays = relays;
+        self
     }
 
     /// Watches until the end, or until this process is another one. The caller has dropped whatever
@@ -158,7 +170,8 @@ impl Supervisor {
             let line = self.child.start.descriptor();
             let notifier = self.notifier.as_ref().map(Notifier::descriptor);
             let loans = self.rotation.loans.as_ref().map(AsFd::as_fd);
-            let kept = [Some(self.signals.as_fd()), line, notifier, loans];
+            let relays = self.relays.descriptor();
+            let kept = [Some(self.signals.as_fd()), line, notifier, loans, relays];
             own::let_go(kept.into_iter().flatten(), !self.child.own_group);
         }
         self.deadlines.arm(Due::Settled, START);
@@ -174,20 +187,23 @@ impl Supervisor {
                 self.overdue(due);
             }
             if let Stage::Gone(status) = self.stage {
-                return Watched::Ended(self.leave(status));
+                // What it has written is not lost.
+                self.relays.finish();
+                if self.relays.pids.is_empty() {
+                    return Watched::Ended(self.leave(status));
+                }
             }
             self.rotate();
-            if let Some((errand, link)) = self.send_out() {
-                return Watched::Errand(errand, link);
-            }
-            if std::mem::take(&mut self.settled) {
-                children::forget_program_file();
+            if let Some(watched) = self.send_out() {
+                return watched;
             }
         }
     }
 
     /// Until something happens.
-    fn sleep(&self) {
+    fn sleep(&mut self) {
+        let forgets = std::mem::take(&mut self.forgets);
+        let timeout = self.deadlines.timeout(self.rotation.due());
         let on = |fd, events| PollFd::new(fd, events);
         // That the program is there now is not worth waking up for, unless somebody waits for it.
         let awaited = self.early.is_some() || self.notifier.is_some() || !self.told.init;
@@ -205,8 +221,12 @@ impl Supervisor {
             notifier.map_or_else(signals, |fd| on(fd, PollFlags::POLLIN)),
             sent.map_or_else(signals, |fd| on(fd, PollFlags::POLLIN)),
         ];
+        if forgets {
+            // As the last act before it, so that little of it is needed again.
+            children::forget_program_file();
+        }
         // A stop and its continuation end the sleep too; then nothing is found, and it goes on.
-        poll(&mut fds, self.deadlines.timeout(self.rotation.due())).ok();
+        poll(&mut fds, timeout).ok();
     }
 
     fn overdue(&mut self, due: Due) {
@@ -214,17 +234,17 @@ impl Supervisor {
             (Due::Stop, Stage::Replacing) => tree::kill_one(self.child.pid, self.child.own_group),
             (Due::Stop, Stage::Starting | Stage::Running | Stage::Stopping) => {
                 self.killed = true;
-                tree::kill(self.child.pid);
+                tree::kill(self.child.pid, &self.relays.pids);
             }
             (Due::Drain, Stage::Draining(_)) => {
-                tree::kill_rest();
+                tree::kill_rest(&self.relays.pids);
                 self.deadlines.arm(Due::Last, LAST);
             }
             (Due::Last, Stage::Draining(status)) => self.give_back(status),
             (Due::Back, Stage::Returning(status)) => self.stage = Stage::Gone(status),
             (Due::Settled, _) => {
                 self.hear();
-                self.settled = true;
+                self.forgets = true;
             }
             (Due::Double, Stage::Running | Stage::Stopping) => {
                 if let Some((number, signal)) = self.held.take() {
@@ -262,9 +282,10 @@ impl Supervisor {
             return;
         }
         let to = match self.stage {
+            Stage::Gone(_) if origin::asks_for_the_end(&signal) => return self.relays.kill(),
             Stage::Gone(_) | Stage::Returning(_) => return,
             // What it left behind is all that is left to be meant.
-            Stage::Draining(_) => return tree::tell(number),
+            Stage::Draining(_) => return tree::tell(number, &self.relays.pids),
             // Nothing is translated for a program that is not there.
             Stage::Starting => number,
             Stage::Running | Stage::Replacing
@@ -320,7 +341,7 @@ impl Supervisor {
             // Our group is that of the whole job, and others in it are none of our business.
             let group = getpgid(Some(child)).map_or(0, Pid::as_raw);
             alone();
-            for process in tree::descendants() {
+            for process in tree::descendants(&self.relays.pids) {
                 if process.group == group && process.pid != child.as_raw() {
                     send(process.pid, number).ok();
                 }
@@ -364,7 +385,7 @@ impl Supervisor {
         };
         loop {
             match wait() {
-                Waited::Nothing => return,
+                Waited::Nothing => return self.drained(),
                 Waited::NoChildren => {
                     if let Stage::Draining(status) = self.stage {
                         self.give_back(status);
@@ -373,6 +394,7 @@ impl Supervisor {
                 }
                 Waited::Ended(pid, status) if pid == self.child.pid => self.ended(status),
                 Waited::Ended(pid, status) if self.rotation.is_sent(pid) => self.came_back(status),
+                Waited::Ended(pid, _) if self.relays.ended(pid) => {}
                 Waited::Ended(pid, status) => {
                     if self.told.reap_log {
                         let named = names.iter().find(|process| process.pid == pid.as_raw());
@@ -383,6 +405,16 @@ impl Supervisor {
                 Waited::Continued(pid) if pid == self.child.pid => self.child.stopped = false,
                 Waited::Stopped(_) | Waited::Continued(_) => {}
             }
+        }
+    }
+
+    /// With relays there is never nobody left: they are what is left.
+    fn drained(&mut self) {
+        if let Stage::Draining(status) = self.stage
+            && !self.relays.pids.is_empty()
+            && tree::descendants(&self.relays.pids).is_empty()
+        {
+            self.stage = Stage::Gone(status);
         }
     }
 
@@ -421,7 +453,7 @@ impl Supervisor {
         if !self.child.start.succeeded() {
             self.give_back(status);
         } else if self.killed {
-            tree::kill_rest();
+            tree::kill_rest(&self.relays.pids);
             self.give_back(status);
         } else if self.told.drain.is_zero() {
             if self.child.own_group {
@@ -430,7 +462,7 @@ impl Supervisor {
             }
             self.give_back(status);
         } else {
-            tree::tell(libc::SIGTERM);
+            tree::tell(libc::SIGTERM, &self.relays.pids);
             self.deadlines.arm(Due::Drain, self.told.drain);
             self.stage = Stage::Draining(status);
         }

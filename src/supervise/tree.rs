@@ -39,8 +39,8 @@ fn read(pid: i32) -> Option<Process> {
     })
 }
 
-/// All living processes below this one.
-pub(super) fn descendants() -> Vec<Process> {
+/// All living processes below this one, but `ours`.
+pub(super) fn descendants(ours: &[Pid]) -> Vec<Process> {
     let mut rest = all();
     let mut found: Vec<Process> = Vec::new();
     let mut parents = vec![getpid().as_raw()];
@@ -52,6 +52,7 @@ pub(super) fn descendants() -> Vec<Process> {
         found.extend(children);
     }
     found.retain(|process| process.state != b'Z' && process.state != b'X');
+    found.retain(|process| !ours.contains(&Pid::from_raw(process.pid)));
     found
 }
 
@@ -64,19 +65,19 @@ pub(super) fn zombies() -> Vec<Process> {
 }
 
 /// Sends a signal to all that descend from us.
-pub(super) fn tell(number: i32) {
-    for process in descendants() {
+pub(super) fn tell(number: i32, ours: &[Pid]) {
+    for process in descendants(ours) {
         // It may have ended meanwhile.
         send(process.pid, number).ok();
     }
 }
 
 /// Kills all that descend from us, and what they start meanwhile: until nothing new is found.
-pub(super) fn kill(child: Pid) {
+pub(super) fn kill(child: Pid, ours: &[Pid]) {
     // Where nothing can be seen, it is reached all the same, with its group if it leads one.
     send(child.as_raw(), Signal::SIGKILL as i32).ok();
     send(-child.as_raw(), Signal::SIGKILL as i32).ok();
-    kill_rest();
+    kill_rest(ours);
 }
 
 /// Kills one program of ours and the group that it leads: another one waits for its place.
@@ -89,11 +90,11 @@ pub(super) fn kill_one(child: Pid, leads: bool) {
 }
 
 /// The same, when the program itself is gone.
-pub(super) fn kill_rest() {
+pub(super) fn kill_rest(ours: &[Pid]) {
     let number = Signal::SIGKILL as i32;
     let mut killed = Vec::new();
     loop {
-        let mut found = descendants();
+        let mut found = descendants(ours);
         found.retain(|process| !killed.contains(&process.pid));
         if found.is_empty() {
             return;

@@ -150,6 +150,10 @@ fn effect(option: &Opt) -> Option<Effect> {
         "log-format" => set(vault("A=1").env("ENVSHIM_LOG", "info"), "json", |it| {
             it.err.starts_with('{')
         }),
+        "mask" => {
+            let words = ["--", "sh", "-c", "echo $A"];
+            found(vault("A=s3cr3t"), "1", &words, |it| it.out == "***\n")
+        }
         "supervise" | "init" => found(vault("A=1"), "1", PARENT, |it| it.out == "envshim\n"),
         "map" => supervised("TERM:USR1", "kill -TERM $PPID; sleep 9", |it| {
             it.signal == Some(10)

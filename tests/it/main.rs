@@ -47,7 +47,11 @@ mod jwt;
 
 mod leaks;
 
+mod mask;
+
 mod messages;
+
+mod migrate;
 
 mod precedence;
 

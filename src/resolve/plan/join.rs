@@ -101,6 +101,7 @@ impl Plan {
         let mut pieces = pieces?;
         let mut provider = "text";
         let mut origin: Option<Box<Origin>> = None;
+        let mut parts = Vec::new();
         let value = if let [Piece::Text(_)] = pieces.as_slice()
             && let Some(Piece::Text(text)) = pieces.pop()
         {
@@ -124,6 +125,7 @@ impl Plan {
                                 origin.references.extend(self.written(query));
                                 origin.version = found;
                                 whole.push(secret.expose());
+                                parts.extend((!single).then_some(secret));
                             }
                             // Optional and missing: the whole variable stays unset.
                             Ok(None) if single => return None,
@@ -145,6 +147,7 @@ impl Plan {
             provider,
             origin,
             as_file,
+            parts,
         })
     }
 

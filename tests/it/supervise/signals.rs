@@ -241,3 +241,24 @@ fn stops_and_continuations_are_those_of_both() {
         wait_until("it goes on", || Pty::state_of(program) == Some('S'));
     }
 }
+
+/// A thousand signals and a hundred orphans in no order, and the end is heard all the same.
+#[test]
+fn a_storm_does_not_drown_the_end() {
+    let script = "trap '' HUP INT QUIT USR1 USR2 ALRM WINCH IO; echo up; \
+                  for n in $(seq 100); do (sleep 0.0$((n % 10)) & exit 0); done; \
+                  while :; do sleep 0.01; done";
+    for first in ways() {
+        let mut run = Run::init(first, "--ok-status 143", "bash", &["-c", script]);
+        run.wait_for("up");
+        let mut dice = 12345u32;
+        for _ in 0..1000 {
+            dice = dice.wrapping_mul(1_103_515_245).wrapping_add(12345);
+            let signals = [1, 2, 3, 10, 12, 14, 28, 29, 18];
+            send(&run, signals[(dice >> 16) as usize % signals.len()]);
+        }
+        send(&run, 15);
+        assert_eq!(run.end().code(), Some(0));
+        assert_eq!(run.err(), "");
+    }
+}
