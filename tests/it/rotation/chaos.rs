@@ -21,9 +21,10 @@ impl Dice {
     }
 }
 
-/// Takes a lock as long as it lives: two at once would be told. All values must be of one load. It
+/// Takes a lock as long as it lives: two at once would be told. All values must be of one load.
+/// Its own children may hold the lock for a moment longer, hence the second. It
 /// inherits that USR1 and HUP are ignored, for a shell has no handler in its first moments.
-const PROGRAM: &str = "exec 9>lock; flock -n 9 || echo TWO; \
+const PROGRAM: &str = "exec 9>lock; flock -w 1 9 || echo TWO; \
     test \"$A$B$C\" = \"$A$A$A\" || echo MIXED; echo \"start $A\"; \
     trap 'exit 3' TERM; while :; do sleep 0.05 9>&-; done";
 
