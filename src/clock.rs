@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use nix::time::{ClockId, clock_gettime};
+
 /// The moment at which the whole load must have ended.
 #[derive(Clone, Copy, Debug)]
 pub struct Deadline {
@@ -29,6 +31,11 @@ impl Deadline {
     pub fn whole(&self) -> Duration {
         self.whole
     }
+}
+
+/// Time since the machine started, asleep or not: all processes of it agree, and nobody sets it.
+pub fn since_boot() -> Duration {
+    clock_gettime(ClockId::CLOCK_BOOTTIME).map_or(Duration::ZERO, Duration::from)
 }
 
 /// Reads `30`, `30s`, `1500ms`, `5m`, `1h`, `2d`; a bare number is seconds. `None` when it is not one.

@@ -12,7 +12,7 @@ use zeroize::Zeroize;
 use crate::failure::{Failure, Failures};
 use crate::provider::PROVIDERS;
 use crate::report::Report;
-use crate::resolve::{Loaded, Origin, Place, Resolved, SETTING};
+use crate::resolve::{Adder, Loaded, Origin, Place, Print, Resolved, SETTING};
 use crate::secret::Secret;
 use crate::settings::{ENCRYPTION_KEY, SECRET_VARIABLES, Settings, split};
 use crate::source::{Kind, MARKER};
@@ -127,6 +127,7 @@ impl Environment {
             served,
             markers,
             aside,
+            seen: _,
         } = resolved;
         let mut environment = Environment {
             source: choice.file,
@@ -210,6 +211,36 @@ impl Environment {
         self.inherited.iter().copied().chain(made).collect()
     }
 
+    /// What the program is given, as a fingerprint: the strings in any order, and the files.
+    pub fn print(&self, salt: &Print) -> Print {
+        let mut adder = Adder::new(salt);
+        let mut strings = self.block();
+        strings.sort_unstable();
+        let paths: Vec<String> = self.files.iter().map(path).collect();
+        for string in strings {
+            // Descriptors have other numbers in every process.
+            let file = split(string)
+                .filter(|(_, value)| paths.iter().any(|path| path.as_bytes() == *value));
+            adder.add(file.map_or(string.to_bytes(), |(name, _)| name));
+        }
+        for file in &self.files {
+            memory_file::read(file, |part| adder.add(part));
+        }
+        adder.finish()
+    }
+
+    /// The name of the variable that leads to each memory file.
+    pub fn file_names(&self) -> Vec<(String, &OwnedFd)> {
+        let name = |file: &OwnedFd| {
+            let path = path(file);
+            let mut made = self.made.iter().filter_map(|made| split(&made.0));
+            let (name, _) = made.find(|(_, value)| *value == path.as_bytes())?;
+            Some(String::from_utf8_lossy(name).into_owned())
+        };
+        let files = self.files.iter();
+        files.filter_map(|file| Some((name(file)?, file))).collect()
+    }
+
     /// The memory files, which the program inherits.
     pub fn files(&self) -> &[OwnedFd] {
         &self.files
@@ -246,7 +277,9 @@ impl Environment {
             };
             let scrubbed = settings.scrub.iter().any(|scrub| scrub == name)
                 || served.iter().any(|done| done == name);
-            let removed = scrubbed || (bootstrap(name) && !passes(name));
+            // An init that loads nothing has nothing of its own to keep back.
+            let ours = !settings.supervision.init && bootstrap(name);
+            let removed = scrubbed || (ours && !passes(name));
             if removed {
                 self.lines.push(Line {
                     name: name.to_owned(),
@@ -285,13 +318,20 @@ impl Environment {
             provider,
             origin,
             as_file,
+            parts: _,
         } = variable;
         let mut decision = decision;
         if matches!(decision, Decision::Set | Decision::Overrides) {
             let value = if as_file {
                 decision = Decision::File;
-                memory_file::with(&name, &value, settings.file_owner).map(|file| {
-                    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+                memory_file::with(
+                    &name,
+                    &value,
+                    settings.file_owner,
+                    settings.supervision.rotation.rewrites_files(),
+                )
+                .map(|file| {
+                    let path = path(&file);
                     self.files.push(file);
                     Secret::new(path.into_bytes())
                 })
@@ -311,6 +351,11 @@ impl Environment {
             decision,
         });
     }
+}
+
+/// Where the program finds a memory file.
+fn path(file: &OwnedFd) -> String {
+    format!("/proc/self/fd/{}", file.as_raw_fd())
 }
 
 /// The value of a variable among sorted ones.

@@ -10,6 +10,9 @@
 //!     cli         settings    source      format       provider     resolve    environment    process
 //! ```
 //!
+//! With `--supervise` the process splits behind the settings: the child walks on, the parent stays in
+//! `supervise`.
+//!
 //! Ten rules:
 //!
 //! 1. The order of the `mod` lines is the architecture. No `common`, no `util`, no prelude.
@@ -22,7 +25,8 @@
 //! 6. All `unsafe` stands in `sys`; the rest is denied by lint.
 //! 7. stdout belongs to the program we run. `report` is the only voice, on stderr (the commands
 //!    whose product is text print it through `report` too).
-//! 8. Signals are never blocked across a wait; a terminating one ends a load at once.
+//! 8. Signals are never blocked across a wait (a supervisor waits for them); a terminating one ends a
+//!    load at once.
 //! 9. Tests drive the real binary and compare it with no wrapper at all; a test never skips by itself.
 //! 10. A file above 300 lines must give a reason; above 400 it is split.
 
@@ -65,5 +69,7 @@ pub mod environment;
 pub mod audit;
 
 pub mod process;
+
+pub mod supervise;
 
 pub mod run;

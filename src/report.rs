@@ -78,6 +78,12 @@ impl Report {
         Report { level, json }
     }
 
+    /// The same voice, which says at least this much.
+    pub fn at_least(self, level: Level) -> Report {
+        let level = self.level.max(level);
+        Report { level, ..self }
+    }
+
     /// Prints each failure with its hint, and returns the exit status.
     pub fn failures(&self, failures: &Failures) -> Exit {
         for Failure { what, hint, .. } in &failures.0 {

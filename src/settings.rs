@@ -4,6 +4,8 @@
 //! it, string by string, so that what is handed on is the same bytes.
 //!
 //! Long because every option has its field, its default and its form here, and nothing else has.
+//!
+//! Long because every setting is a field, a default and a line in one match.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -12,16 +14,28 @@ use std::time::Duration;
 
 use crate::cli::{Command, Invocation, OPTIONS, Opt};
 use crate::clock::parse_duration;
-use crate::failure::{Explain, Failures, nearest};
+use crate::failure::Failures;
 use crate::format::export::{self, Format};
 use crate::format::naming::Policy;
 use crate::report::Level;
 use crate::sealed::Credentials;
 use crate::secret::Secret;
 
+mod fault;
+
 mod forms;
 
 mod inherited;
+
+mod rotation;
+
+mod supervision;
+
+pub use fault::Misset;
+
+pub use rotation::{OnChange, Rotation};
+
+pub use supervision::{Notify, Supervision};
 
 use forms::{list, owner, path, switch};
 pub use inherited::{Inherited, split};
@@ -130,6 +144,8 @@ pub struct Settings {
     pub log: Option<Level>,
     /// Diagnostics as JSON lines.
     pub log_json: bool,
+    /// Whether to stay as the program's parent, and how.
+    pub supervision: Supervision,
     /// What opens a sealed file.
     pub credentials: Credentials,
     /// The environment that envshim was started with.
@@ -144,43 +160,6 @@ enum Origin {
     CommandLine,
     Environment,
     File,
-}
-
-/// What is wrong with a setting.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Misset {
-    /// The value is not of the option's form: the option's name as typed, and the form.
-    Value(String, &'static str),
-    /// An option that cannot stand in a file, for it decides which file is read.
-    NotInFile(String),
-    /// No such `ENVSHIM_` setting.
-    Unknown(String),
-}
-
-impl Explain for Misset {
-    fn what(&self) -> String {
-        match self {
-            Misset::Value(name, _) => format!("{name}: the value is not of the right form"),
-            Misset::NotInFile(name) => format!("{name} cannot stand in a file"),
-            Misset::Unknown(name) => format!("there is no setting `{name}`"),
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        Some(match self {
-            Misset::Value(_, form) => format!("write {form}"),
-            Misset::NotInFile(_) => {
-                "set it in the environment: it is needed before the file is read".to_owned()
-            }
-            Misset::Unknown(name) => {
-                let known: Vec<String> = OPTIONS.iter().map(Opt::variable).collect();
-                match nearest(name, known.iter().map(String::as_str)) {
-                    Some(near) => format!("did you mean {near}?"),
-                    None => "envshim help options lists them".to_owned(),
-                }
-            }
-        })
-    }
 }
 
 impl Settings {
@@ -235,6 +214,7 @@ impl Settings {
             remove: Vec::new(),
             log: None,
             log_json: false,
+            supervision: Supervision::default(),
             credentials: Credentials {
                 prompt: true,
                 ..Credentials::default()
@@ -271,6 +251,13 @@ impl Settings {
                 None if SECRET_VARIABLES.contains(&name.as_ref()) => {}
                 None => unknown.push(name.into_owned()),
             }
+        }
+        if settings.command == Command::Run && !settings.supervision.wanted() {
+            let lost = supervision::OPTIONS.iter().copied();
+            let lost = lost.filter(|name| settings.decided.contains(name));
+            wrong
+                .0
+                .extend(lost.map(|name| Misset::Unsupervised(name).into()));
         }
         settings.read_credentials();
         (settings, wrong.or(unknown))
@@ -325,6 +312,9 @@ impl Settings {
         let wrong = |form: &'static str| Misset::Value(typed(), form);
         let file = || path(value).ok_or_else(|| wrong("the path of a file"));
         let text = value.to_str();
+        if let Some(done) = self.supervision.apply(option.name, text) {
+            return done.map_err(wrong);
+        }
         match option.name {
             "dir" => self.dir = Some(path(value).ok_or_else(|| wrong("the path of a folder"))?),
             "password-file" => self.credentials.password_file = Some(file()?),

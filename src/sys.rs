@@ -23,6 +23,8 @@ use nix::unistd::{Pid, getpid};
 
 mod arena;
 
+pub mod children;
+
 mod terminal;
 
 pub use arena::Arena;
@@ -119,9 +121,8 @@ unsafe extern "C" {
     safe static environ: AtomicPtr<*const libc::c_char>;
 }
 
-/// The environment as the kernel handed it over: every string in order, also those that are no
-/// `NAME=value` and those that come twice, which `std` hides.
-pub fn environment() -> impl Iterator<Item = &'static CStr> {
+/// The strings of the environment, where the kernel put them.
+fn environment_strings() -> impl Iterator<Item = *const libc::c_char> {
     let start = environ.load(Ordering::Relaxed).cast_const();
     let mut next = (!start.is_null()).then_some(start);
     std::iter::from_fn(move || {
@@ -130,9 +131,15 @@ pub fn environment() -> impl Iterator<Item = &'static CStr> {
         let string = unsafe { place.read() };
         next = (!string.is_null()).then(|| place.wrapping_add(1));
         next?;
-        // SAFETY: not null, so it points to a string with its NUL that lives as long as the process.
-        Some(unsafe { CStr::from_ptr(string) })
+        Some(string)
     })
+}
+
+/// The environment as the kernel handed it over: every string in order, also those that are no
+/// `NAME=value` and those that come twice, which `std` hides.
+pub fn environment() -> impl Iterator<Item = &'static CStr> {
+    // SAFETY: not null, so it points to a string with its NUL that lives as long as the process.
+    environment_strings().map(|string| unsafe { CStr::from_ptr(string) })
 }
 
 /// Switches core dumps and tracing by the same user off, while secrets are in memory. `execve`

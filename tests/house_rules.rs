@@ -119,8 +119,9 @@ fn unsafe_has_one_owner() {
         );
         count += here;
     }
-    // Raised only with a reason: start and signals 11, terminal 3, allocator 16, look-ups 2, entry 2.
-    assert!(count <= 34, "{count} unsafe blocks");
+    // Raised only with a reason: start and signals 11, terminal 3, allocator 16, look-ups 2, entry 2,
+    // a parent's signals without names, fork, waits, descriptors and memory 13.
+    assert!(count <= 47, "{count} unsafe blocks");
 }
 
 #[test]
@@ -162,7 +163,8 @@ fn secrets_are_exposed_where_that_is_the_work() {
     // `run` prints what `open`, `keygen`, `get` and `export` were asked for, hands plain text to be
     // sealed, to the editor and to be proofread, reads files for `lint`, and looks for a line end at
     // the end of a value.
-    let known = BTreeMap::from([("run".to_owned(), 28)]);
+    // `migrate` reads and writes what it translates. `supervise` tells its relays what to mask.
+    let known = BTreeMap::from([("run".to_owned(), 36), ("supervise".to_owned(), 1)]);
     for (room, count) in elsewhere {
         let most = known.get(&room).copied().unwrap_or(0);
         assert!(

@@ -41,6 +41,8 @@ pub enum Command {
     Completions,
     /// A manual page.
     Man,
+    /// Make a `.vault` of what another tool reads.
+    Migrate,
     /// Explain.
     Help,
     /// Name and version.
@@ -92,6 +94,7 @@ pub static COMMANDS: &[CommandRow] = &[
     row(Command::Lint, "lint", "[FILE...]", MANY, "what is odd about .vault and .env: other readers, permissions, git"),
     row(Command::Completions, "completions", "bash|zsh|fish", 1, "a script that completes the words of envshim"),
     row(Command::Man, "man", "", 0, "the manual page: envshim man | man -l -"),
+    row(Command::Migrate, "migrate", "[FILE]", 1, "make a .vault of what another tool reads"),
     row(Command::Help, "help", "[TOPIC]", 1, "a command, or all commands, options or references"),
     row(Command::Version, "version", "", 0, "print the version"),
 ];
@@ -153,6 +156,7 @@ const ASK: &[Command] = &[
     Command::Explain,
 ];
 const START: &[Command] = &[Command::Run, Command::Check, Command::Explain];
+const RUN: &[Command] = &[Command::Run];
 const OPENERS: &[Command] = &[
     Command::Run,
     Command::Check,
@@ -168,6 +172,7 @@ const OPENERS: &[Command] = &[
     Command::Ls,
     Command::Export,
     Command::Explain,
+    Command::Migrate,
 ];
 /// Those that look for files in a folder.
 const FILES: &[Command] = &[
@@ -223,6 +228,7 @@ const ALL: &[Command] = &[
     Command::Lint,
     Command::Completions,
     Command::Man,
+    Command::Migrate,
     Command::Help,
     Command::Version,
 ];
@@ -240,14 +246,32 @@ pub static OPTIONS: &[Opt] = &[
     opt("scrub", Some("NAMES"), "keep these from the program", START, true, false),
     opt("pristine", None, "drop every inherited variable but the usual few (and --pass)", START, true, false),
     opt("reload", None, "load even if secrets_loaded=1 says that it was done", LOAD, false, false),
-    opt("dump", None, "also write .env.dump after loading", &[Command::Run], true, false),
+    opt("dump", None, "also write .env.dump after loading", RUN, true, false),
     opt("import", Some("REFS"), "secrets whose every field becomes a variable", LOAD, true, false),
     opt("names", Some("RULE"), "names of imported variables: upper or keep", LOAD, true, false),
     opt("prefix", Some("TEXT"), "put before the names of imported variables", LOAD, true, false),
     opt("resolve-env", None, "also resolve references in inherited variables", START, false, false),
     opt("file-env", Some("NAMES"), "set NAME from the file that NAME_FILE names, as Docker's images do", START, false, false),
     opt("file-owner", Some("UID[:GID]"), "owner of ?as=file memory files, for programs that drop root", START, true, false),
-    opt("arg0", Some("NAME"), "the name the program sees as its own", &[Command::Run], false, false),
+    opt("supervise", None, "stay as the program's parent: signals, orphans, status (auto: only as PID 1)", RUN, false, true),
+    opt("mask", None, "mask secrets in the program's output, in every form (not on a terminal)", RUN, false, false),
+    opt("init", None, "supervise and load nothing: a small init for a container", RUN, false, false),
+    opt("map", Some("A:B,..."), "signals that become others on their way: TERM:QUIT, HUP:none", RUN, false, false),
+    opt("stop-signal", Some("SIGNAL"), "what TERM becomes on its way to the program", RUN, false, false),
+    opt("stop-timeout", Some("TIME"), "kill what has not stopped this long after TERM", RUN, false, false),
+    opt("drain", Some("TIME"), "stop what the program leaves behind, and wait for it this long", RUN, false, false),
+    opt("signal-group", None, "signals go to the program's whole process group", RUN, false, false),
+    opt("dedupe", None, "a stop signal that somebody sent to all of us reaches the program once", RUN, false, false),
+    opt("parent-death", Some("SIGNAL"), "what the program gets if envshim is killed (default TERM; none)", RUN, false, false),
+    opt("exit-code-style", Some("STYLE"), "pass a death by signal on as `signal` (default), or as `128` plus its number", RUN, false, false),
+    opt("ok-status", Some("N,..."), "exit with 0 for these statuses of the program (143: ended by TERM)", RUN, false, false),
+    opt("reap-log", None, "tell of every orphan that was reaped", RUN, false, false),
+    opt("notify", Some("HOW"), "systemd's NOTIFY_SOCKET: pass (default), proxy, or main-pid", RUN, false, false),
+    opt("watch", Some("TIME"), "supervise, and look for changed secrets this often", RUN, false, true),
+    opt("on-change", Some("WHAT"), "then: restart (default), signal:HUP, exec:COMMAND, exit, exit:CODE or none", RUN, false, true),
+    opt("splay", Some("TIME"), "act on a change up to this much later, at random", RUN, false, false),
+    opt("reload-signal", Some("SIGNAL"), "a signal that means: load again now; it is not handed on", RUN, false, false),
+    opt("arg0", Some("NAME"), "the name the program sees as its own", RUN, false, false),
     opt("timeout", Some("TIME"), "limit for the whole load (default 30s)", TIMED, false, true),
     opt("strict", None, "warnings about exposed files and addresses are errors", OPENERS, false, false),
     opt("audit", Some("FILE"), "append a JSON line on every load (`-`: stderr); no values", ASK, false, false),

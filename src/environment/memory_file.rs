@@ -10,23 +10,25 @@ use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::stat::{Mode, fchmod};
 use nix::unistd::{Gid, Uid, fchown};
+use zeroize::Zeroizing;
 
 use super::fault::Fault;
 use crate::failure::Failure;
 use crate::secret::Secret;
 
-/// A sealed memory file with this content, readable by its owner only. The program finds it by its
-/// path in `/proc`.
+/// A memory file with this content, readable by its owner only. The program finds it by its path in
+/// `/proc`. It is sealed, unless it will be `rewritten`.
 pub(super) fn with(
     name: &str,
     value: &Secret,
     owner: Option<(u32, Option<u32>)>,
+    rewritten: bool,
 ) -> Result<OwnedFd, Failure> {
     let name = || name.to_owned();
     if !Path::new("/proc/self/fd").exists() {
         return Err(Fault::NoProc(name()).into());
     }
-    let made = made(&name(), value, owner);
+    let made = made(&name(), value, owner, rewritten);
     made.map_err(|errno| {
         Fault::MemoryFile {
             name: name(),
@@ -36,7 +38,12 @@ pub(super) fn with(
     })
 }
 
-fn made(name: &str, value: &Secret, owner: Option<(u32, Option<u32>)>) -> nix::Result<OwnedFd> {
+fn made(
+    name: &str,
+    value: &Secret,
+    owner: Option<(u32, Option<u32>)>,
+    rewritten: bool,
+) -> nix::Result<OwnedFd> {
     let plain = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
     // Since Linux 6.3 a memory file can be kept from ever being executed.
     let never_executed = plain | MFdFlags::from_bits_retain(nix::libc::MFD_NOEXEC_SEAL);
@@ -54,10 +61,27 @@ fn made(name: &str, value: &Secret, owner: Option<(u32, Option<u32>)>) -> nix::R
     if let Some((user, group)) = owner {
         fchown(&fd, Some(Uid::from_raw(user)), group.map(Gid::from_raw))?;
     }
+    if rewritten {
+        fchmod(&fd, Mode::S_IRUSR | Mode::S_IWUSR)?;
+        return Ok(fd);
+    }
     let seals = SealFlag::F_SEAL_WRITE
         | SealFlag::F_SEAL_SHRINK
         | SealFlag::F_SEAL_GROW
         | SealFlag::F_SEAL_SEAL;
     fcntl(&fd, FcntlArg::F_ADD_SEALS(seals))?;
     Ok(fd)
+}
+
+/// Looks at the content, piece by piece, without moving where the program will read from.
+pub(super) fn read(fd: &OwnedFd, mut look: impl FnMut(&[u8])) {
+    let Ok(file) = fd.try_clone().map(File::from) else {
+        return;
+    };
+    let mut part = Zeroizing::new([0; 4096]);
+    let mut at = 0;
+    while let Ok(count @ 1..) = file.read_at(&mut *part, at) {
+        look(part.get(..count).unwrap_or_default());
+        at += count as u64;
+    }
 }

@@ -19,3 +19,7 @@ pub mod key;
 pub mod envelope;
 
 pub mod fernet;
+
+pub mod mask;
+
+pub mod foreign;

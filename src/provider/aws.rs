@@ -43,6 +43,7 @@ pub(crate) const ROW: Row = Row {
         flat: false,
     }),
     implied,
+    tend: None,
     open: |context| Ok(Box::new(secrets::Manager(service::open(context)?))),
     write: Some(Writing {
         open: |context| Ok(Box::new(secrets::Manager(service::open(context)?))),
@@ -75,6 +76,7 @@ pub(crate) const PARAMETERS: Row = Row {
         flat: false,
     }),
     implied: |_| Vec::new(),
+    tend: None,
     open: |context| Ok(Box::new(parameters::Store(service::open(context)?))),
     write: Some(Writing {
         open: |context| Ok(Box::new(parameters::Store(service::open(context)?))),

@@ -45,6 +45,7 @@ pub(crate) const ROW: Row = Row {
         Some(text) if text.eq_ignore_ascii_case("azure") => vec!["azure:*".to_owned()],
         _ => Vec::new(),
     },
+    tend: None,
     open: |context| Ok(Box::new(store::Store::open(context)?)),
     write: None,
 };

@@ -45,6 +45,7 @@ pub(crate) const ROW: Row = Row {
         (Some("env"), Some(_)) => vec!["env:*".to_owned()],
         _ => Vec::new(),
     },
+    tend: None,
     open: |context| Ok(Box::new(Environment { context })),
     write: None,
 };

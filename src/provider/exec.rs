@@ -30,6 +30,7 @@ pub(crate) const ROW: Row = Row {
     check,
     keys: None,
     implied: |_| Vec::new(),
+    tend: None,
     open: |context| Ok(Box::new(Programs { context })),
     write: None,
 };

@@ -46,6 +46,7 @@ pub(crate) const ROW: Row = Row {
         Some("file") => vec!["file:*".to_owned()],
         _ => Vec::new(),
     },
+    tend: None,
     open: |context| Ok(Box::new(Files { context })),
     write: Some(Writing {
         open: |context| Ok(Box::new(Files { context })),

@@ -38,6 +38,7 @@ pub(crate) const ROW: Row = Row {
         flat: true,
     }),
     implied,
+    tend: None,
     open: |context| Ok(Box::new(reader::Store::open(context)?)),
     write: None,
 };

@@ -53,6 +53,7 @@ pub(crate) const ROW: Row = Row {
         (Some(_), _) | (None, Some("hcp")) => vec!["hcp:*".to_owned()],
         _ => Vec::new(),
     },
+    tend: None,
     open: |context| Ok(Box::new(Store::open(context)?)),
     write: None,
 };

@@ -3,6 +3,10 @@
 use std::time::Duration;
 
 use crate::clock::spoken;
+use crate::failure::Failure;
+use crate::format::json::{self, Json};
+use crate::provider::{Context, row};
+use crate::secret::Secret;
 
 /// Credentials that end.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +35,71 @@ impl Lease {
         format!("{}: these credentials end in {end}{with}", self.what)
     }
 }
+
+/// All that one store has lent to one load, with what it takes to keep it: only its provider can
+/// read it. It outlives the process that borrowed it.
+pub struct Loan {
+    /// The scheme of the provider.
+    pub scheme: &'static str,
+    /// Its own words.
+    pub terms: Secret,
+    /// When to renew it.
+    pub again: Option<Duration>,
+    /// When to load anew, for something in it will soon end for good.
+    pub ends: Option<Duration>,
+}
+
+impl Loan {
+    /// Loans as one document, for a process that comes later.
+    pub fn write(loans: &[Loan]) -> Secret {
+        let loan = |loan: &Loan| {
+            let scheme = Secret::new(loan.scheme.as_bytes().to_vec());
+            Json::List(vec![Json::Text(scheme), Json::Text(loan.terms.duplicate())])
+        };
+        Json::List(loans.iter().map(loan).collect()).compact()
+    }
+
+    /// Reads such a document.
+    pub fn read(document: &Secret) -> Vec<Loan> {
+        let json = json::parse(document.expose()).unwrap_or(Json::Null);
+        let loan = |entry: &Json| {
+            let [scheme, terms] = entry.list()? else {
+                return None;
+            };
+            Some(Loan {
+                scheme: row(scheme.as_str()?)?.scheme,
+                terms: terms.text()?.duplicate(),
+                again: None,
+                ends: None,
+            })
+        };
+        json.list()
+            .unwrap_or_default()
+            .iter()
+            .filter_map(loan)
+            .collect()
+    }
+}
+
+/// What to do with a loan.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Tend {
+    /// Make it last longer.
+    Renew,
+    /// Give it back.
+    Revoke,
+}
+
+/// What became of a loan that was renewed.
+pub struct Tended {
+    /// The loan as it is now.
+    pub loan: Loan,
+    /// What could not be done.
+    pub troubles: Vec<Failure>,
+}
+
+/// How a provider tends what it has lent.
+pub type Tender = fn(Context<'_>, &Loan, Tend) -> Result<Tended, Failure>;
 
 #[cfg(test)]
 mod tests {

@@ -36,7 +36,7 @@ use crate::format::reference::Reference;
 use crate::report::Report;
 use crate::secret::Secret;
 
-pub use lease::Lease;
+pub use lease::{Lease, Loan, Tend, Tended, Tender};
 pub use network::Network;
 
 pub use write::{Change, Seen, Store, Writing, Written};
@@ -87,6 +87,8 @@ pub struct Row {
     pub keys: Option<Keys>,
     /// The imports that its settings ask for without `ENVSHIM_IMPORT`.
     pub implied: fn(&dyn Lookup) -> Vec<String>,
+    /// Renews and gives back what it lends, where it lends.
+    pub tend: Option<Tender>,
     /// Opens it for one load.
     pub open: for<'a> fn(Context<'a>) -> Result<Box<dyn Provider + 'a>, Failure>,
     /// Opens it for writing; none for a store that is only read.

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use crate::credential::aws::Session;
 use crate::failure::{Explain, Failure};
 use crate::http::{Address, Authority, Exposure, Options, Proxies, SettingFault, Visits, Waiting};
-use crate::provider::{Context, Lease};
+use crate::provider::{Context, Lease, Loan};
 
 /// What the stores of one run share.
 #[derive(Default)]
@@ -20,7 +20,7 @@ pub struct Network {
     visits: OnceLock<Arc<Visits>>,
     /// The two stores of AWS are asked with the same credentials, which are found once.
     pub(super) aws: OnceLock<Result<Session, Failure>>,
-    leases: Mutex<Vec<Lease>>,
+    lent: Mutex<(Vec<Lease>, Vec<Loan>)>,
 }
 
 impl Network {
@@ -29,16 +29,17 @@ impl Network {
         self.visits.get().map_or(Vec::new(), |visits| visits.list())
     }
 
-    /// What the stores have lent.
-    pub fn leases(self) -> Vec<Lease> {
-        let leases = self.leases.into_inner();
-        leases.unwrap_or_else(PoisonError::into_inner)
+    /// What the stores have lent: for people, and for those who renew it.
+    pub fn lent(self) -> (Vec<Lease>, Vec<Loan>) {
+        let lent = self.lent.into_inner();
+        lent.unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Remembers what a store lends.
-    pub(super) fn lend(&self, lease: Lease) {
-        let mut leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
-        leases.push(lease);
+    pub(super) fn lend(&self, leases: Vec<Lease>, loan: Loan) {
+        let mut lent = self.lent.lock().unwrap_or_else(PoisonError::into_inner);
+        lent.0.extend(leases);
+        lent.1.push(loan);
     }
 }
 

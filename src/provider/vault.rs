@@ -31,6 +31,8 @@ mod server;
 
 mod settings;
 
+mod tend;
+
 mod words;
 
 mod write;
@@ -40,8 +42,8 @@ use crate::format::json::{self, Json};
 use crate::format::naming::Policy;
 use crate::format::reference::Reference;
 use crate::provider::{
-    About, Answer, Chosen, Context, Found, Keys, Lease, Listed, Lookup, Provider, Row, Trouble,
-    Value, Wanted, Writing, fields,
+    About, Answer, Chosen, Context, Found, Keys, Listed, Lookup, Provider, Row, Trouble, Value,
+    Wanted, Writing, fields,
 };
 use crate::secret::Secret;
 
@@ -72,6 +74,7 @@ pub(crate) const ROW: Row = Row {
         flat: false,
     }),
     implied,
+    tend: Some(tend::tend),
     open: |context| Ok(Box::new(Vault::of(context)?)),
     write: Some(Writing {
         open: |context| Ok(Box::new(Vault::of(context)?)),
@@ -196,7 +199,7 @@ impl Provider for Vault<'_> {
         };
         let mount = mount(self.context.settings);
         let known = self.kind.map(|kind| (mount, kind));
-        let token = session.lives;
+        let mut borrowed = tend::Borrowed::of(&session);
         let mut reader = Reader::new(&self.server, session, known);
         let mut asks = Asks::default();
         let places: Vec<Result<usize, Fault>> = wanted
@@ -214,14 +217,10 @@ impl Provider for Vault<'_> {
         let replies = reader.ask(&asks.0);
         for (ask, reply) in asks.0.iter().zip(&replies) {
             if let Ok(Reply::Secret {
-                lives: Some(lives), ..
+                grant: Some(grant), ..
             }) = reply
             {
-                self.context.network.lend(Lease {
-                    what: format!("vault:/{}", ask.path.whole()),
-                    lives: *lives,
-                    token,
-                });
+                borrowed.add(format!("vault:/{}", ask.path.whole()), grant);
             }
         }
         let mut folders = import::Folders::default();
@@ -260,6 +259,7 @@ impl Provider for Vault<'_> {
                 *slot = Some(answer);
             }
         }
+        borrowed.remember(&self.context, &self.server);
         let lost = || Err(Fault::OddPath.trouble());
         answers
             .into_iter()

@@ -208,6 +208,7 @@ fn variables(import: &Import, answer: Option<&Answer>) -> Result<Vec<Loaded>, Fa
                 changed: found.about.changed,
             })),
             as_file: false,
+            parts: Vec::new(),
         });
     }
     let names = loaded.iter().map(|variable| variable.name.as_str());

@@ -105,5 +105,6 @@ fn one(settings: &Settings, name: &str) -> Result<Option<Loaded>, Failure> {
         provider: "file",
         origin: None,
         as_file: false,
+        parts: Vec::new(),
     }))
 }

@@ -22,6 +22,8 @@ mod plan;
 
 mod stores;
 
+mod watch;
+
 use std::time::SystemTime;
 
 use crate::clock::Deadline;
@@ -37,6 +39,7 @@ use crate::source::{Choice, Kind};
 pub use direct::{Direct, FileSettings, Got, meant};
 pub use plan::SETTING;
 pub use stores::{Desk, Target, look};
+pub use watch::{Adder, Print, Watch};
 
 use ask::{Load, ask};
 use manner::{Fault, Manner, manner};
@@ -56,6 +59,8 @@ pub struct Loaded {
     pub origin: Option<Box<Origin>>,
     /// It becomes a memory file.
     pub as_file: bool,
+    /// What was fetched for parts of the value, to be hidden by itself too.
+    pub parts: Vec<Secret>,
 }
 
 /// What a variable was made of.
@@ -128,12 +133,32 @@ pub struct Resolved {
     pub markers: Vec<&'static str>,
     /// What was found and is not used, or is not there and may be missing.
     pub aside: Vec<Aside>,
+    /// What a later load is compared with, where one will be.
+    pub seen: Option<Seen>,
+}
+
+/// What a load was made of, for those who watch it.
+pub struct Seen {
+    /// Everything but what is leased.
+    pub print: Print,
+    /// The references that were answered with a lease.
+    pub leased: Vec<String>,
 }
 
 /// Settings as providers see them: the environment, then the document.
 pub(crate) struct View<'a> {
     inherited: &'a Inherited,
     file: Vec<(String, Secret)>,
+}
+
+impl View<'_> {
+    /// The environment alone.
+    pub(crate) fn of(inherited: &Inherited) -> View<'_> {
+        View {
+            inherited,
+            file: Vec::new(),
+        }
+    }
 }
 
 impl Lookup for View<'_> {
@@ -195,22 +220,19 @@ pub fn resolve(
     settings: &mut Settings,
     network: &Network,
     report: &Report,
+    watch: Option<Watch<'_>>,
 ) -> Result<Resolved, Failures> {
     let Document {
-        mut choice,
+        choice,
         entries,
         imports,
     } = document;
-    choice.bytes = None;
     if matches!(choice.kind, Kind::Marked | Kind::Nothing) {
-        return Ok(Resolved {
-            choice,
-            loaded: Vec::new(),
-            rewritten: Vec::new(),
-            served: Vec::new(),
-            markers: Vec::new(),
-            aside: Vec::new(),
+        let seen = watch.map(|watch| Seen {
+            print: watch.adder.finish(),
+            leased: Vec::new(),
         });
+        return Ok(Resolved::nothing(choice, seen));
     }
     let load = Load {
         deadline: Deadline::after(settings.timeout),
@@ -241,9 +263,40 @@ pub fn resolve(
         return Err(wrong);
     }
     let is_known = |at: usize| known.get(at).is_some_and(Option::is_some);
-    let mut answers = ask(&plan.queries, |at| !is_known(at), &view, load);
+    let skips = |at: usize| {
+        let query = plan.queries.get(at);
+        watch
+            .as_ref()
+            .zip(query)
+            .is_some_and(|(watch, query)| watch.skips(query))
+    };
+    let wanted = |at: usize| !is_known(at) && !skips(at);
+    let mut answers = ask(&plan.queries, wanted, &view, load);
     for (slot, answer) in answers.iter_mut().zip(known) {
         *slot = answer.or(slot.take());
+    }
+    let look = watch.as_ref().is_some_and(|watch| watch.look.is_some());
+    let seen = watch.map(|Watch { mut adder, .. }| {
+        for variable in &rewritten {
+            adder.add(variable.name.as_bytes());
+            adder.add(variable.value.expose());
+        }
+        watch::answers(&mut adder, &plan.queries, &answers);
+        Seen {
+            print: adder.finish(),
+            leased: watch::leased(&plan.queries, &answers),
+        }
+    });
+    if look {
+        let failed = answers
+            .into_iter()
+            .flatten()
+            .filter_map(|answer| match answer {
+                Err(Trouble::Failed(failure)) => Some(failure),
+                _ => None,
+            });
+        wrong.0.extend(failed);
+        return wrong.or(Resolved::nothing(choice, seen));
     }
     let markers = markers(&plan.queries, &answers);
     let mut aside = Vec::new();
@@ -264,7 +317,23 @@ pub fn resolve(
         served,
         markers,
         aside,
+        seen,
     })
+}
+
+impl Resolved {
+    /// A load without a result.
+    pub fn nothing(choice: Choice, seen: Option<Seen>) -> Resolved {
+        Resolved {
+            choice,
+            loaded: Vec::new(),
+            rewritten: Vec::new(),
+            served: Vec::new(),
+            markers: Vec::new(),
+            aside: Vec::new(),
+            seen,
+        }
+    }
 }
 
 /// Names are looked up by it, so it is needed before the entries are planned.

@@ -266,7 +266,7 @@ fn from_source(
     let names: Vec<String> = wanted.iter().map(|(_, name)| name.clone()).collect();
     document.keep_only(&names, resolve::is_setting);
     document.imports = among != Among::Entries;
-    let Resolved { mut loaded, .. } = resolve::resolve(document, settings, network, report)?;
+    let Resolved { mut loaded, .. } = resolve::resolve(document, settings, network, report, None)?;
     for (at, name) in wanted {
         let found = loaded.iter().position(|variable| variable.name == name);
         match found.map(|found| loaded.swap_remove(found)) {

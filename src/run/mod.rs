@@ -22,20 +22,27 @@ mod push;
 
 mod set;
 
+mod start;
+
 mod table;
+
+mod migrate;
+
+mod supervised;
 
 use std::ffi::OsString;
 
 use crate::audit::{self, Outcome, Record};
 use crate::cli::{self, Command, Invocation};
-use crate::environment::{Decision, Environment, Line};
+use crate::environment::{Decision, Line};
 use crate::failure::{Exit, Explain, Failure, Failures};
-use crate::process::{self, Program};
-use crate::provider::{self, Network};
+use crate::provider::{self, Loan, Network};
 use crate::report::Report;
-use crate::resolve::{self, Loaded, Resolved};
+use crate::resolve::{self, Adder, Loaded, Resolved, Watch};
+use crate::secret::Secret;
 use crate::settings::{self, Inherited, Misset, Settings};
 use crate::source::{self, Choice, Kind, document, dump};
+use crate::supervise::Link;
 use crate::sys;
 
 /// Runs the command line of this process, whose first word is our own name. Returns the exit status.
@@ -49,8 +56,7 @@ pub fn run(words: Vec<OsString>) -> u8 {
         Err(misuse) => Err(misuse.into()),
     };
     match exit {
-        Ok(None) => 0,
-        Ok(Some(exit)) => exit as u8,
+        Ok(status) => status,
         Err(failures) => plain.failures(&failures) as u8,
     }
 }
@@ -58,29 +64,34 @@ pub fn run(words: Vec<OsString>) -> u8 {
 /// What is left to say when a command has ended: nothing, or a status whose reasons are told.
 type Ended = Result<Option<Exit>, Failures>;
 
-fn obey(invocation: Invocation, inherited: Inherited, plain: Report) -> Ended {
+/// The exit status of a command that has ended.
+fn status(exit: Option<Exit>) -> u8 {
+    exit.map_or(0, |exit| exit as u8)
+}
+
+fn obey(invocation: Invocation, inherited: Inherited, plain: Report) -> Result<u8, Failures> {
     match invocation.command {
         Command::Help => {
             let topic = invocation.words.first().map(|word| word.to_string_lossy());
             let text = cli::help(topic.as_deref())
                 .ok_or_else(|| NoTopic(topic.as_deref().unwrap_or("").to_owned()))?;
             plain.product(text.as_bytes())?;
-            return Ok(None);
+            return Ok(0);
         }
         Command::Version => {
             plain.product(concat!("envshim ", env!("CARGO_PKG_VERSION"), "\n").as_bytes())?;
-            return Ok(None);
+            return Ok(0);
         }
         Command::Completions => {
             let shell = invocation.words.first().map(|word| word.to_string_lossy());
             let shell = shell.as_deref().unwrap_or_default();
             let text = cli::completions(shell).ok_or_else(|| NoShell(shell.to_owned()))?;
             plain.product(text.as_bytes())?;
-            return Ok(None);
+            return Ok(0);
         }
         Command::Man => {
             plain.product(cli::man().as_bytes())?;
-            return Ok(None);
+            return Ok(0);
         }
         _ => {}
     }
@@ -113,8 +124,12 @@ fn obey(invocation: Invocation, inherited: Inherited, plain: Report) -> Ended {
             | Command::Help
             | Command::Version
             | Command::Completions
-            | Command::Man => Err(start(&mut settings, &mut record, &report)),
+            | Command::Man => {
+                return start::start(&mut settings, &mut record, &report);
+            }
+            Command::Migrate => migrate::migrate(&settings, &report),
         }
+        .map(status)
     });
     match ended {
         Err(mut failures) => {
@@ -126,69 +141,10 @@ fn obey(invocation: Invocation, inherited: Inherited, plain: Report) -> Ended {
                 let told = audit::write(&settings, &record, Outcome::Failed(&failures));
                 failures.0.extend(told.err());
             }
-            Ok(Some(report.failures(&failures)))
+            Ok(report.failures(&failures) as u8)
         }
         ended => ended,
     }
-}
-
-/// The main job. Returns only if it failed.
-fn start(settings: &mut Settings, record: &mut Record, report: &Report) -> Failures {
-    let environment = match prepare(settings, record, report) {
-        Ok(environment) => environment,
-        Err(failures) => return failures,
-    };
-    let program = Program {
-        words: std::mem::take(&mut settings.program),
-        arg0: settings.arg0.take(),
-    };
-    let block = environment.block();
-    if settings.audit.is_some() {
-        // What is not there is not told as started.
-        let told = process::find(&program, &block)
-            .and_then(|_| audit::write(settings, record, Outcome::Starts));
-        if let Err(failure) = told {
-            return failure.into();
-        }
-    }
-    process::exec(&program, &block, environment.files()).into()
-}
-
-fn prepare(
-    settings: &mut Settings,
-    record: &mut Record,
-    report: &Report,
-) -> Result<Environment, Failures> {
-    let resolved = load(settings, record, report)?;
-    if settings.dump
-        && matches!(
-            resolved.choice.kind,
-            Kind::Vault | Kind::Sealed | Kind::Environment
-        )
-    {
-        save(&resolved, report)?;
-    }
-    let count = for_the_program(&resolved).count();
-    let (file, reason) = (resolved.choice.file.clone(), resolved.choice.reason.clone());
-    let mut environment = Environment::build(resolved, settings, report)?;
-    match count {
-        0 => report.info(&reason),
-        1 => report.info(&format!("1 variable from `{file}`")),
-        _ => report.info(&format!("{count} variables from `{file}`")),
-    }
-    for line in &environment.lines {
-        report.debug(|| {
-            format!(
-                "{}: {} ({}, {})",
-                line.name,
-                line.decision.words(),
-                line.place.shown(&file),
-                line.provider
-            )
-        });
-    }
-    record.lines = std::mem::take(&mut environment.lines);
-    Ok(environment)
 }
 
 /// Command line to values: the part of the corridor that all loading commands share.
@@ -197,7 +153,8 @@ fn load(
     record: &mut Record,
     report: &Report,
 ) -> Result<Resolved, Failures> {
-    Ok(load_only(&[], settings, record, report)?.0)
+    let all = load_for(&[], settings, record, report, None, None);
+    all.map(|(resolved, ..)| resolved)
 }
 
 /// The same of these variables alone, and the names of all others; of all of them where none is
@@ -208,11 +165,29 @@ fn load_only(
     record: &mut Record,
     report: &Report,
 ) -> Result<(Resolved, Vec<String>), Failures> {
+    let some = load_for(names, settings, record, report, None, None);
+    some.map(|(resolved, others, _)| (resolved, others))
+}
+
+/// The same, for a supervisor: with what was lent, or only as a look that leaves these out.
+fn load_for(
+    names: &[String],
+    settings: &mut Settings,
+    record: &mut Record,
+    report: &Report,
+    link: Option<&Link>,
+    look: Option<&[String]>,
+) -> Result<(Resolved, Vec<String>, Vec<Loan>), Failures> {
     let choice = source::choose(settings, resolve::names_a_store(settings), report)?;
     report.debug(|| choice.reason.clone());
     if settings.audit.is_some() {
         record.source = Some((choice.file.clone(), choice.reason.clone()));
     }
+    let watch = link.map(|link| {
+        let mut adder = Adder::new(link.salt());
+        adder.add(choice.bytes.as_ref().map_or(&[], Secret::expose));
+        Watch { adder, look }
+    });
     let mut document = document::read(choice, &provider::schemes(), report)?;
     let mut others = Vec::new();
     if !names.is_empty() {
@@ -227,9 +202,10 @@ fn load_only(
             settings.command == Command::Explain || !names.iter().all(|name| document.sets(name));
     }
     let network = Network::default();
-    let resolved = resolve::resolve(document, settings, &network, report);
+    let resolved = resolve::resolve(document, settings, &network, report, watch);
     record.stores = network.asked();
-    for lease in network.leases() {
+    let (leases, lent) = network.lent();
+    for lease in leases {
         let line = lease.line();
         match settings.dump || settings.command == Command::Dump {
             // A file that wins over the next load outlives them.
@@ -247,7 +223,7 @@ fn load_only(
         resolved.loaded.retain(|variable| wanted(&variable.name));
         resolved.aside.retain(|aside| wanted(&aside.name));
     }
-    Ok((resolved, others))
+    Ok((resolved, others, lent))
 }
 
 /// The words of a command, as text.

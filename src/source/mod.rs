@@ -164,6 +164,10 @@ pub fn choose(
     };
     let refreshes = settings.past_dumps || settings.command == Command::Dump;
     let home = || folders.first().cloned().unwrap_or_default();
+    if settings.supervision.init {
+        let reason = "--init loads nothing";
+        return Ok(Choice::without_file(Kind::Marked, home(), reason));
+    }
     if !settings.reload && !refreshes && settings.inherited.value(MARKER) == Some(b"1") {
         return Ok(Choice::without_file(
             Kind::Marked,
@@ -241,7 +245,8 @@ pub fn choose(
 }
 
 impl Choice {
-    fn without_file(kind: Kind, folder: PathBuf, reason: &str) -> Choice {
+    /// Nothing was read, for this reason.
+    pub fn without_file(kind: Kind, folder: PathBuf, reason: &str) -> Choice {
         Choice {
             kind,
             folder,

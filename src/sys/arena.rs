@@ -61,8 +61,11 @@ unsafe impl GlobalAlloc for Arena {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         loop {
             let next = self.next.load(Ordering::Relaxed);
+            // As `malloc` does it, a block is aligned for whatever its size allows it to hold: libraries
+            // put C structures into buffers of bytes.
+            let natural = 1 << layout.size().trailing_zeros().min(3);
             // The memory itself is aligned to 4096; nothing here asks for more.
-            let from = next.next_multiple_of(layout.align());
+            let from = next.next_multiple_of(layout.align().max(natural));
             let fits = layout.align() <= 4096 && layout.size() <= SIZE.saturating_sub(from);
             if !fits {
                 // SAFETY: the same promise that we were given.

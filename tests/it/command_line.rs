@@ -19,6 +19,8 @@ struct Effect {
 
 const ENVIRONMENT: &[&str] = &["--", "env", "-0"];
 
+const PARENT: &[&str] = &["--", "sh", "-c", "cat /proc/$PPID/comm"];
+
 fn effect(option: &Opt) -> Option<Effect> {
     let vault = |text: &str| Shim::new().file(".vault", text);
     let found = |shim, value, words: &[&'static str], seen| {
@@ -45,6 +47,10 @@ fn effect(option: &Opt) -> Option<Effect> {
             assert!(status.expect("envshim").success());
         }
         shim
+    };
+    let supervised = |value, script, seen| {
+        let words = ["--supervise", "--", "sh", "-c", script];
+        found(vault("A=1"), value, &words, seen)
     };
     match option.name {
         "dir" => set(Shim::new().file("a/.vault", "A=1"), "a", |it| {
@@ -204,6 +210,49 @@ fn effect(option: &Opt) -> Option<Effect> {
         "log-format" => set(vault("A=1").env("ENVSHIM_LOG", "info"), "json", |it| {
             it.err.starts_with('{')
         }),
+        "mask" => {
+            let words = ["--", "sh", "-c", "echo $A"];
+            found(vault("A=s3cr3t"), "1", &words, |it| it.out == "***\n")
+        }
+        "supervise" | "init" => found(vault("A=1"), "1", PARENT, |it| it.out == "envshim\n"),
+        "map" => supervised("TERM:USR1", "kill -TERM $PPID; sleep 9", |it| {
+            it.signal == Some(10)
+        }),
+        "stop-signal" => supervised("USR1", "kill -TERM $PPID; sleep 9", |it| {
+            it.signal == Some(10)
+        }),
+        "stop-timeout" => supervised(
+            "100ms",
+            "trap '' TERM; kill -TERM $PPID; sleep 1; exit 4",
+            |it| it.signal == Some(9),
+        ),
+        "drain" => supervised(
+            "9s",
+            "trap '' TERM; (sleep 0.3; touch done) >/dev/null 2>&1 & true",
+            |it| it.folder.join("done").exists(),
+        ),
+        "signal-group" => supervised(
+            "1",
+            "trap : USR1; sh -c 'touch up; sleep 0.3; touch done' & \
+             while [ ! -e up ]; do sleep 0.01; done; kill -USR1 $PPID; sleep 1",
+            |it| !it.folder.join("done").exists(),
+        ),
+        // A matter of milliseconds: `supervise::signals` has it.
+        "dedupe" => None,
+        "parent-death" => supervised("none", "kill -KILL $PPID; sleep 0.2; touch done", |it| {
+            it.folder.join("done").exists()
+        }),
+        "exit-code-style" => supervised("128", "kill -TERM $$", |it| it.code == Some(143)),
+        "ok-status" => supervised("7", "exit 7", |it| it.code == Some(0)),
+        "reap-log" => supervised("1", "sh -c 'true & exit'; sleep 0.3", |it| {
+            it.err.contains("envshim: reaped ")
+        }),
+        "notify" => {
+            let shim = vault("A=1").env("NOTIFY_SOCKET", "/nonexistent");
+            found(shim, "pass", &["--supervise", "--", "true"], |it| {
+                it.err.is_empty()
+            })
+        }
         "help" => found(vault("A=1"), "", &["seal"], |it| {
             it.out.starts_with("envshim seal [options]")
         }),

@@ -49,7 +49,11 @@ mod jwt;
 
 mod leaks;
 
+mod mask;
+
 mod messages;
+
+mod migrate;
 
 mod precedence;
 
@@ -57,11 +61,15 @@ mod prompts;
 
 mod providers;
 
+mod rotation;
+
 mod sealed;
 
 mod signals;
 
 mod static_binary;
+
+mod supervise;
 
 mod transparency;
 

@@ -6,16 +6,17 @@ use crate::clock;
 use crate::format::json::Json;
 use crate::provider::vault::fault::Fault;
 use crate::provider::vault::path::{Ask, Kind, Route, What};
+use crate::provider::vault::tend::Grant;
 use crate::provider::{About, Lent};
 
 /// What an [`Ask`] found.
 pub(super) enum Reply {
-    /// The fields of a secret, its version where there are versions, and how long they are good for
-    /// if they were made for us.
+    /// The fields of a secret, its version where there are versions, and the lease if it was made
+    /// for us.
     Secret {
         data: Json,
         version: Option<String>,
-        lives: Option<Duration>,
+        grant: Option<Grant>,
         about: About,
     },
     /// The names in a folder.
@@ -51,7 +52,7 @@ pub(super) fn secret(mut content: Json, route: &Route, what: What, status: u16) 
     let Json::Object(top) = &mut content else {
         return None;
     };
-    let lives = lives(top);
+    let grant = Grant::of_lease(top);
     let at = top.iter().position(|(name, _)| name == "data")?;
     let (_, data) = top.swap_remove(at);
     let Json::Object(mut fields) = data else {
@@ -75,7 +76,7 @@ pub(super) fn secret(mut content: Json, route: &Route, what: What, status: u16) 
             _ => Ok(Reply::Secret {
                 data,
                 version: None,
-                lives,
+                grant,
                 about: About {
                     lent,
                     changed: None,
@@ -91,7 +92,7 @@ pub(super) fn secret(mut content: Json, route: &Route, what: What, status: u16) 
         data @ Json::Object(_) => Ok(Reply::Secret {
             data,
             version: Some(version),
-            lives: None,
+            grant: None,
             about: About {
                 changed,
                 lent: None,
@@ -120,14 +121,6 @@ fn lent(content: &Json) -> Option<Lent> {
         duration: Duration::from_secs(seconds),
         renewable: matches!(content.get("renewable"), Some(Json::Bool(true))),
     })
-}
-
-/// The life of the lease of an answer, if it has one. KV v1 names a duration too, but no lease.
-fn lives(top: &[(String, Json)]) -> Option<Duration> {
-    let find = |name| top.iter().find(|(n, _)| n == name).map(|(_, v)| v);
-    let leased = find("lease_id").and_then(Json::as_str)?;
-    let seconds = find("lease_duration").and_then(Json::whole)?;
-    (!leased.is_empty() && seconds > 0).then(|| Duration::from_secs(seconds))
 }
 
 /// A time of Vault to the second.

@@ -25,6 +25,12 @@ pub(super) enum Fault {
     Unverified,
     /// A path that Vault cannot have.
     OddPath,
+    /// Vault does not make this last longer.
+    NotRenewed(String),
+    /// What was lent is not taken back, with this status.
+    NotRevoked(u16),
+    /// A loan that is not as we wrote it.
+    OddLoan,
     /// A folder where one value is wanted.
     Folder,
     /// `?version=` is no number.

@@ -1,7 +1,5 @@
 //! Logging in, and opening what was wrapped on its way to us.
 
-use std::time::Duration;
-
 use crate::format::json::Json;
 use crate::http::Answer;
 use crate::provider::Context;
@@ -10,6 +8,7 @@ use crate::provider::vault::credential::{Credential, Held, Login};
 use crate::provider::vault::fault::Fault;
 use crate::provider::vault::path::encoded;
 use crate::provider::vault::server::{As, Server};
+use crate::provider::vault::tend::Grant;
 use crate::secret::Secret;
 
 /// What is known of the token that requests carry.
@@ -19,8 +18,8 @@ pub(super) struct Session {
     pub(super) from: String,
     /// Vault has given it to us just now.
     pub(super) fresh: bool,
-    /// How long it lives, where we know it.
-    pub(super) lives: Option<Duration>,
+    /// Its life, where we know it and it ends.
+    pub(super) grant: Option<Grant>,
 }
 
 /// Gets a token, with no request where there is one already.
@@ -28,7 +27,7 @@ pub(super) fn enter(server: &mut Server, context: &Context<'_>) -> Result<Sessio
     let session = |from: &str, fresh| Session {
         from: from.to_owned(),
         fresh,
-        lives: None,
+        grant: None,
     };
     match choose(context, server.agent)? {
         Credential::Nothing => Ok(session("", false)),
@@ -45,26 +44,26 @@ pub(super) fn enter(server: &mut Server, context: &Context<'_>) -> Result<Sessio
                 .ok_or(Fault::ForeignWrapping(held.from))?;
             server.token = Some(token.duplicate());
             Ok(Session {
-                lives: opened.get("auth").and_then(lives),
+                grant: opened.get("auth").and_then(Grant::of_token),
                 ..session(held.from, true)
             })
         }
         Credential::Login(login) => {
             let method = login.method;
-            let (token, lives) = log_in(server, login)?;
+            let (token, grant) = log_in(server, login)?;
             server.token = Some(token);
             context
                 .report
                 .debug(|| format!("vault: logged in by `{method}`"));
             Ok(Session {
-                lives,
+                grant,
                 ..session(method, true)
             })
         }
     }
 }
 
-fn log_in(server: &mut Server, login: Login) -> Result<(Secret, Option<Duration>), Fault> {
+fn log_in(server: &mut Server, login: Login) -> Result<(Secret, Option<Grant>), Fault> {
     let Login {
         method,
         mount,
@@ -106,17 +105,11 @@ fn log_in(server: &mut Server, login: Login) -> Result<(Secret, Option<Duration>
         field("mfa_requirement"),
     ) {
         (Some(token), _) if !token.expose().is_empty() => {
-            Ok((token.duplicate(), auth.and_then(lives)))
+            Ok((token.duplicate(), auth.and_then(Grant::of_token)))
         }
         (_, Some(Json::Object(_))) => Err(Fault::SecondFactor(method)),
         _ => Err(not_vault(server, &answer)),
     }
-}
-
-/// How long a token lives; one of root's does for ever.
-fn lives(auth: &Json) -> Option<Duration> {
-    let seconds = auth.get("lease_duration").and_then(Json::whole);
-    seconds.filter(|s| *s > 0).map(Duration::from_secs)
 }
 
 /// Opens a wrapping token, after a look at what it was made for: a stranger on its way could have

@@ -22,6 +22,11 @@ impl Explain for Fault {
                 "VAULT_SKIP_VERIFY believes any certificate, which --strict refuses".to_owned()
             }
             Fault::OddPath => "is not a path that Vault can have".to_owned(),
+            Fault::NotRenewed(what) => format!("{what}: Vault renews it no longer"),
+            Fault::NotRevoked(status) => {
+                format!("Vault does not take back what it has lent (status {status})")
+            }
+            Fault::OddLoan => "what was lent cannot be read back".to_owned(),
             Fault::Folder => "names a folder, and one value is wanted".to_owned(),
             Fault::BadVersion => "the parameter `version` is not a number".to_owned(),
             Fault::File(variable, fault) => format!("{variable}: {}", fault.what()),
@@ -140,6 +145,12 @@ impl Explain for Fault {
                 "leave it out; namespace and token have settings of their own".to_owned()
             }
             Fault::Unverified => "name the authority instead: VAULT_CACERT=/path/ca.pem".to_owned(),
+            Fault::NotRenewed(_) => "new credentials are wanted before it ends".to_owned(),
+            Fault::NotRevoked(_) => {
+                "it ends by itself; allow `update` on sys/leases/revoke and auth/token/revoke-self"
+                    .to_owned()
+            }
+            Fault::OddLoan => "it ends by itself".to_owned(),
             Fault::OddPath => {
                 "write vault:path#field, or with the mount vault:/mount/path#field".to_owned()
             }

@@ -140,6 +140,7 @@ impl Plan {
         let mut pieces = pieces?;
         let mut provider = "text";
         let mut origin: Option<Box<Origin>> = None;
+        let mut parts = Vec::new();
         let value = if let [Piece::Text(_)] = pieces.as_slice()
             && let Some(Piece::Text(text)) = pieces.pop()
         {
@@ -166,6 +167,7 @@ impl Plan {
                                 origin.changed = about.and_then(|about| about.changed);
                                 origin.version = found;
                                 whole.push(secret.expose());
+                                parts.extend((!single).then_some(secret));
                             }
                             // Optional and missing: the whole variable stays unset.
                             Ok(None) if single => return None,
@@ -187,6 +189,7 @@ impl Plan {
             provider,
             origin,
             as_file,
+            parts,
         })
     }
 

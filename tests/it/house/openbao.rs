@@ -12,6 +12,7 @@ use nix::unistd::Pid;
 
 use super::authority::{Authority, NOW};
 use super::aws::program;
+use super::postgres::Postgres;
 use super::{Folder, Shim, repository, wait_until, without};
 
 pub struct OpenBao {
@@ -177,6 +178,31 @@ impl OpenBao {
         let rule = json::quote(&rule);
         let arguments = format!("{{\"name\": \"{name}\", \"policy\": {rule}}}");
         self.call("sys.create_or_update_policy", &arguments);
+    }
+
+    /// A role at `database/` whose users live for `ttl`, renewed for `most` in all.
+    #[track_caller]
+    pub fn database(&self, postgres: &Postgres, role: &str, ttl: &str, most: &str) {
+        let engine = r#"{"backend_type": "database"}"#;
+        self.attempt("sys.enable_secrets_engine", engine);
+        let address = format!("127.0.0.1:{}/postgres?sslmode=disable", postgres.port);
+        self.write(
+            "database/config/app",
+            &format!(
+                r#"{{"plugin_name": "postgresql-database-plugin", "allowed_roles": "*",
+                    "connection_url": "postgresql://{{{{username}}}}:{{{{password}}}}@{address}",
+                    "username": "admin", "password": "admin"}}"#
+            ),
+        );
+        let sql =
+            "CREATE ROLE \"{{name}}\" LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}'";
+        let sql = json::quote(sql);
+        self.write(
+            &format!("database/roles/{role}"),
+            &format!(
+                r#"{{"db_name": "app", "default_ttl": "{ttl}", "max_ttl": "{most}", "creation_statements": {sql}}}"#
+            ),
+        );
     }
 
     /// A token; `arguments` are those of `auth.token.create`.

@@ -24,9 +24,20 @@ use super::{Folder, envshim, namespace, repository};
 /// nobody replaces a probe that another one is running.
 pub fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(|| {
-        let source = repository().join("tests/it/house/probe_program.rs");
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("probe");
+    compiled(&PROGRAM, "probe")
+}
+
+/// The program that says which signals it gets, compiled in the same way.
+pub fn listener() -> &'static Path {
+    static LISTENER: OnceLock<PathBuf> = OnceLock::new();
+    compiled(&LISTENER, "listener")
+}
+
+fn compiled(known: &'static OnceLock<PathBuf>, name: &str) -> &'static Path {
+    known.get_or_init(|| {
+        let source = format!("tests/it/house/{name}_program.rs");
+        let source = repository().join(source);
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
         let lock = File::create(path.with_extension("lock")).expect("a lock");
         let lock = Flock::lock(lock, FlockArg::LockExclusive).expect("a lock");
         let made = |path: &Path| std::fs::metadata(path).and_then(|m| m.modified()).ok();
@@ -65,6 +76,8 @@ pub struct Start {
     pub words: Vec<Vec<u8>>,
     /// The environment, as raw strings.
     pub environment: Vec<Vec<u8>>,
+    /// Options of envshim.
+    pub options: Vec<String>,
     /// As PID 1 of a new namespace.
     pub first: bool,
     pub setup: Setup,
@@ -76,6 +89,7 @@ impl Start {
             folder: Folder::new(),
             words: Vec::new(),
             environment: vec![b"PATH=/usr/local/bin:/usr/bin:/bin".to_vec()],
+            options: Vec::new(),
             first: false,
             setup: Arc::new(setup),
         }
@@ -90,7 +104,9 @@ impl Start {
             Vec::new()
         };
         if shim {
-            all.extend([c_string(envshim().as_os_str()), c"--".to_owned()]);
+            all.push(c_string(envshim().as_os_str()));
+            all.extend(self.options.iter().map(|o| c_string(OsStr::new(o))));
+            all.push(c"--".to_owned());
         }
         all.push(c_string(program.as_os_str()));
         all.extend(words.iter().map(|w| c_string(OsStr::from_bytes(w))));

@@ -124,6 +124,27 @@ impl Pty {
         kill(self.pid(), signal).expect("a signal");
     }
 
+    /// Drags the window's corner.
+    pub fn resize(&self, rows: u16, columns: u16) {
+        let size = libc::winsize {
+            ws_row: rows,
+            ws_col: columns,
+            ws_xpixel: 0,
+            ws_ypixel: 0,
+        };
+        let fd = std::os::fd::AsRawFd::as_raw_fd(&self.person);
+        // SAFETY: the size is on the stack, and the descriptor is ours.
+        let done = unsafe { libc::ioctl(fd, libc::TIOCSWINSZ, &raw const size) };
+        assert_eq!(done, 0);
+    }
+
+    /// Closes the window; the program is left to itself.
+    pub fn hang_up(&mut self) {
+        let null = || File::open("/dev/null").expect("the null device");
+        self.person = null();
+        self.terminal = null();
+    }
+
     /// One letter for the state of a process, as `ps` shows it: `S`, `T`, `Z`, ...
     pub fn state_of(pid: Pid) -> Option<char> {
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;

@@ -229,25 +229,8 @@ fn credentials_made_for_this_start() {
     let (Some(bao), Some(postgres)) = (OpenBao::start(), Postgres::start()) else {
         return;
     };
-    bao.call(
-        "sys.enable_secrets_engine",
-        r#"{"backend_type": "database"}"#,
-    );
-    bao.write(
-        "database/config/app",
-        &format!(
-            r#"{{"plugin_name": "postgresql-database-plugin", "allowed_roles": "*",
-                "connection_url": "postgresql://{{{{username}}}}:{{{{password}}}}@127.0.0.1:{}/postgres?sslmode=disable",
-                "username": "admin", "password": "admin"}}"#,
-            postgres.port
-        ),
-    );
     for role in ["reader", "writer"] {
-        bao.write(
-            &format!("database/roles/{role}"),
-            r#"{"db_name": "app", "default_ttl": "60s", "creation_statements":
-                "CREATE ROLE \"{{name}}\" LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}'"}"#,
-        );
+        bao.database(&postgres, role, "60s", "1h");
     }
     // The name and the password of one lease: the server lets them in.
     let vault = format!(

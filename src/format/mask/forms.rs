@@ -1,0 +1,212 @@
+//! The forms of a value: itself, base64 and hexadecimal digits; and whether one begins at a place.
+
+use base64ct::{Base64Unpadded, Base64UrlUnpadded, Encoding};
+use zeroize::Zeroizing;
+
+use super::spell;
+
+/// Line ends inside base64 count from here on: who breaks lines breaks them later (60, 64, 76).
+const LINE: usize = 20;
+
+/// Bytes to look for.
+pub(super) struct Form {
+    pub(super) bytes: Zeroizing<Vec<u8>>,
+    pub(super) kind: Kind,
+    /// It holds a byte by which others are escaped.
+    pub(super) escapes: bool,
+}
+
+/// What may stand for the bytes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// The value: its characters may be escaped.
+    Value,
+    /// Exactly the bytes.
+    Hex,
+    /// Line ends may stand between them; and one more letter follows whose bits under the second number are the first.
+    Base64 { after: Option<(u8, u8)> },
+}
+
+/// What is known of a place.
+#[derive(Default, Clone, Copy)]
+pub(super) struct Verdict {
+    /// A form begins here and ends there.
+    pub(super) end: Option<usize>,
+    /// The text is too short to know all.
+    pub(super) open: bool,
+}
+
+impl Verdict {
+    pub(super) fn add(&mut self, other: Verdict) {
+        self.end = self.end.max(other.end);
+        self.open |= other.open;
+    }
+}
+
+/// Every form of a value; none comes twice.
+pub(super) fn forms(value: &[u8]) -> Vec<Form> {
+    let mut forms = vec![form(value.to_vec(), Kind::Value)];
+    for digits in [b"0123456789abcdef", b"0123456789ABCDEF"] {
+        let digit = |four: u8| digits[usize::from(four)];
+        let hex = value
+            .iter()
+            .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]);
+        // Made in one piece, for a vector that grows leaves its old blocks behind.
+        let mut bytes = Vec::with_capacity(value.len() * 2);
+        bytes.extend(hex);
+        add(&mut forms, form(bytes, Kind::Hex));
+    }
+    for before in 0..3 {
+        let mut padded = Zeroizing::new(Vec::with_capacity(before + value.len()));
+        padded.resize(before, 0);
+        padded.extend_from_slice(value);
+        add(&mut forms, base64(&padded, before, Base64Unpadded::encode));
+        add(
+            &mut forms,
+            base64(&padded, before, Base64UrlUnpadded::encode),
+        );
+    }
+    forms
+}
+
+fn add(forms: &mut Vec<Form>, new: Form) {
+    if !forms
+        .iter()
+        .any(|old| *old.bytes == *new.bytes && old.kind == new.kind)
+    {
+        forms.push(new);
+    }
+}
+
+fn form(bytes: Vec<u8>, kind: Kind) -> Form {
+    let escapes = bytes
+        .iter()
+        .any(|byte| matches!(byte, b'%' | b'\\' | b'+' | b'\r'));
+    Form {
+        bytes: Zeroizing::new(bytes),
+        kind,
+        escapes,
+    }
+}
+
+type Encode = for<'a> fn(&[u8], &'a mut [u8]) -> Result<&'a str, base64ct::InvalidLengthError>;
+
+/// The letters that the value alone decides, when it begins `before` bytes after a multiple of three.
+fn base64(padded: &[u8], before: usize, encode: Encode) -> Form {
+    let mut letters = Zeroizing::new(vec![0; (padded.len() * 4).div_ceil(3)]);
+    // The buffer has the length that the encoding has.
+    encode(padded, &mut letters).ok();
+    let from = (before * 8).div_ceil(6);
+    let bits = padded.len() * 8;
+    let whole = bits / 6;
+    let after = letters.get(whole).and_then(|last| {
+        // The first bits of the letter are the value's, the rest are of whatever follows.
+        let mask = 0x3f << (6 - bits % 6) & 0x3f;
+        letter(*last).map(|six| (six & mask, mask))
+    });
+    form(letters[from..whole].to_vec(), Kind::Base64 { after })
+}
+
+/// The six bits of a letter, in either alphabet.
+pub(super) fn letter(byte: u8) -> Option<u8> {
+    Some(match byte {
+        b'A'..=b'Z' => byte - b'A',
+        b'a'..=b'z' => byte - b'a' + 26,
+        b'0'..=b'9' => byte - b'0' + 52,
+        b'+' | b'-' => 62,
+        b'/' | b'_' => 63,
+        _ => return None,
+    })
+}
+
+impl Form {
+    /// Does the form begin at `at`?
+    pub(super) fn look(&self, text: &[u8], at: usize) -> Verdict {
+        let rest = &text[at..];
+        match self.kind {
+            Kind::Value => self.value(rest, at),
+            Kind::Hex => self.plain(rest, at),
+            Kind::Base64 { after } => self.base64(rest, at, after),
+        }
+    }
+
+    fn plain(&self, rest: &[u8], at: usize) -> Verdict {
+        let end = rest
+            .starts_with(&self.bytes)
+            .then_some(at + self.bytes.len());
+        let open = rest.len() < self.bytes.len() && self.bytes.starts_with(rest);
+        Verdict { end, open }
+    }
+
+    fn value(&self, rest: &[u8], at: usize) -> Verdict {
+        let mut verdict = self.plain(rest, at);
+        if verdict.end.is_some() && !self.escapes {
+            return verdict;
+        }
+        let same = || {
+            rest.iter()
+                .zip(self.bytes.iter())
+                .take_while(|(a, b)| a == b)
+        };
+        // Without an escape in it or at its end, the stretch that is alike is all there is.
+        if self.escapes
+            || rest
+                .get(same().count())
+                .is_some_and(|byte| spell::escapes(*byte))
+        {
+            for how in [spell::percent, spell::backslash, spell::terminal] {
+                verdict.add(spell::follow(how, &self.bytes, rest).map_or_else(
+                    |open| Verdict { end: None, open },
+                    |length| Verdict {
+                        end: Some(at + length),
+                        open: false,
+                    },
+                ));
+            }
+        }
+        verdict
+    }
+
+    /// `after`: the letters that may follow the last whole one, for they hold the value's last bits.
+    fn base64(&self, rest: &[u8], at: usize, after: Option<(u8, u8)>) -> Verdict {
+        let ends = |place, open| Verdict {
+            end: Some(at + place),
+            open,
+        };
+        let open = Verdict {
+            end: None,
+            open: true,
+        };
+        let mut place = 0;
+        for (count, letter) in self.bytes.iter().enumerate() {
+            if count >= LINE {
+                match rest.get(place..) {
+                    Some([b'\n', ..]) => place += 1,
+                    Some([b'\r', b'\n', ..]) => place += 2,
+                    Some([b'\r']) => return open,
+                    _ => {}
+                }
+            }
+            match rest.get(place) {
+                Some(byte) if byte == letter => place += 1,
+                Some(_) => return Verdict::default(),
+                None => return open,
+            }
+        }
+        if let Some((bits, mask)) = after {
+            match rest.get(place) {
+                Some(byte) if letter(*byte).is_some_and(|six| six & mask == bits) => place += 1,
+                Some(_) => return ends(place, false),
+                None => return ends(place, true),
+            }
+            for _ in 0..2 {
+                match rest.get(place) {
+                    Some(b'=') => place += 1,
+                    Some(_) => break,
+                    None => return ends(place, true),
+                }
+            }
+        }
+        ends(place, false)
+    }
+}

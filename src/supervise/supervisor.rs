@@ -1,0 +1,372 @@
+//! The one owner of all that happens while the program runs: a loop around one `poll`, which sleeps
+//! until there is a signal, a word of the child, or a deadline that somebody armed.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use nix::libc;
+use nix::poll::{PollFd, PollFlags, poll};
+use nix::unistd::{Pid, getpid};
+
+use super::deadlines::{Deadlines, Due};
+use super::link::{Link, Start};
+use super::notify::Notifier;
+use super::relay::{Relay, Relays};
+use super::rotation::{Errand, Rotation};
+use super::{Given, own, tree};
+use crate::report::{Level, Report};
+use crate::settings::Supervision;
+use crate::sys::children::{self, EVERY, Received, Signals, Status, Waited, send, wait};
+
+/// How long a start takes, at most times.
+const START: Duration = Duration::from_secs(1);
+
+/// How long killed processes may take to be gone.
+const LAST: Duration = Duration::from_secs(1);
+
+/// Where we are. It only ever moves down, but for a program that is replaced.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Stage {
+    /// The child loads.
+    Starting,
+    /// The program runs.
+    Running,
+    /// It is stopped, because the next one waits for its place.
+    Replacing,
+    /// It was told to stop.
+    Stopping,
+    /// It has ended; what it left behind has time to do the same.
+    Draining(Status),
+    /// What was lent is given back.
+    Returning(Status),
+    /// Nothing is left to do.
+    Gone(Status),
+}
+
+/// Why the watch is over.
+pub enum Watched {
+    /// Everything has ended; the status to exit with.
+    Ended(u8),
+    /// This process is a child of a moment, and has this to do.
+    Errand(Errand, Link),
+    /// This process is between the next program and its output.
+    Relay(Box<Relay>),
+}
+
+/// The process that is, or is to be, the program.
+pub(super) struct Child {
+    pub(super) pid: Pid,
+    pub(super) start: Start,
+    /// It was given a group of its own.
+    pub(super) own_group: bool,
+    pub(super) stopped: bool,
+    /// Somebody asked us to stop it, and so to stop.
+    pub(super) stop_asked: bool,
+}
+
+/// The parent of the program.
+pub struct Supervisor {
+    pub(super) told: Supervision,
+    pub(super) report: Report,
+    pub(super) signals: Signals,
+    pub(super) notifier: Option<Notifier>,
+    pub(super) child: Child,
+    pub(super) stage: Stage,
+    pub(super) deadlines: Deadlines,
+    pub(super) held: Option<(i32, Received)>,
+    /// The next sleep may be a long one.
+    forgets: bool,
+    /// A signal that was too early. Those behind it wait in the kernel.
+    pub(super) early: Option<Received>,
+    /// We were stopped, and the next CONT is the one that woke us.
+    pub(super) woken: bool,
+    killed: bool,
+    pid1: bool,
+    pub(super) given: Given,
+    pub(super) rotation: Rotation,
+    /// The status to leave with, whatever the program's is.
+    pub(super) leave_with: Option<u8>,
+    /// They hand the program's output on.
+    pub(super) relays: Relays,
+}
+
+impl Supervisor {
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "what two processes agree on, once"
+    )]
+    pub(super) fn new(
+        told: &Supervision,
+        report: Report,
+        signals: Signals,
+        line: UnixStream,
+        pid: Pid,
+        own_group: bool,
+        notifier: Option<Notifier>,
+        given: Given,
+        loans: Option<OwnedFd>,
+    ) -> Supervisor {
+        Supervisor {
+            told: told.clone(),
+            report,
+            signals,
+            notifier,
+            child: Child {
+                pid,
+                start: Start::new(line),
+                own_group,
+                stopped: false,
+                stop_asked: false,
+            },
+            stage: Stage::Starting,
+            deadlines: Deadlines::none(),
+            held: None,
+            forgets: false,
+            early: None,
+            woken: false,
+            killed: false,
+            pid1: getpid().as_raw() == 1,
+            given,
+            rotation: Rotation::of(loans),
+            leave_with: None,
+            relays: Relays::none(),
+        }
+    }
+
+    /// With these between the program and its output.
+    pub(super) fn with(mut self, relays: Relays) -> Supervisor {
+        self.relays = relays;
+        self
+    }
+
+    /// Watches until the end, or until this process is another one. The caller has dropped whatever
+    /// this process knew; the environment that it was started with is wiped here, unless the next
+    /// program is to have it.
+    pub fn watch(mut self) -> Watched {
+        if !self.told.rotation.wanted() {
+            let line = self.child.start.descriptor();
+            let notifier = self.notifier.as_ref().map(Notifier::descriptor);
+            let loans = self.rotation.loans.as_ref().map(AsFd::as_fd);
+            let relays = self.relays.descriptor();
+            let kept = [Some(self.signals.as_fd()), line, notifier, loans, relays];
+            own::let_go(kept.into_iter().flatten(), !self.child.own_group);
+        }
+        self.deadlines.arm(Due::Settled, START);
+        loop {
+            self.sleep();
+            while let Some(signal) = self.signals.next() {
+                self.take(signal);
+            }
+            self.hear();
+            self.relay();
+            self.reap();
+            while let Some(due) = self.deadlines.passed() {
+                self.overdue(due);
+            }
+            if let Stage::Gone(status) = self.stage {
+                // What it has written is not lost.
+                self.relays.finish();
+                if self.relays.pids.is_empty() {
+                    return Watched::Ended(self.leave(status));
+                }
+            }
+            self.rotate();
+            if let Some(watched) = self.send_out() {
+                return watched;
+            }
+        }
+    }
+
+    /// Until something happens.
+    fn sleep(&mut self) {
+        let forgets = std::mem::take(&mut self.forgets);
+        let timeout = self.deadlines.timeout(self.rotation.due());
+        let on = |fd, events| PollFd::new(fd, events);
+        // That the program is there now is not worth waking up for, unless somebody waits for it.
+        let awaited = self.early.is_some() || self.notifier.is_some() || !self.told.init;
+        let line = self.child.start.descriptor().filter(|_| awaited);
+        let notifier = self.notifier.as_ref().map(Notifier::descriptor);
+        // A load that waits has said all; its place is free when the program has ended.
+        let sent = self.rotation.sent.as_ref().map(|sent| &sent.start);
+        let sent = sent
+            .filter(|start| !start.waits())
+            .and_then(Start::descriptor);
+        let signals = || on(self.signals.as_fd(), PollFlags::POLLIN);
+        let mut fds = [
+            signals(),
+            line.map_or_else(signals, |fd| on(fd, PollFlags::empty())),
+            notifier.map_or_else(signals, |fd| on(fd, PollFlags::POLLIN)),
+            sent.map_or_else(signals, |fd| on(fd, PollFlags::POLLIN)),
+        ];
+        if forgets {
+            // As the last act before it, so that little of it is needed again.
+            children::forget_program_file();
+        }
+        // A stop and its continuation end the sleep too; then nothing is found, and it goes on.
+        poll(&mut fds, timeout).ok();
+    }
+
+    fn overdue(&mut self, due: Due) {
+        match (due, self.stage) {
+            (Due::Stop, Stage::Replacing) => tree::kill_one(self.child.pid, self.child.own_group),
+            (Due::Stop, Stage::Starting | Stage::Running | Stage::Stopping) => {
+                self.killed = true;
+                tree::kill(self.child.pid, &self.relays.pids);
+            }
+            (Due::Drain, Stage::Draining(_)) => {
+                tree::kill_rest(&self.relays.pids);
+                self.deadlines.arm(Due::Last, LAST);
+            }
+            (Due::Last, Stage::Draining(status)) => self.give_back(status),
+            (Due::Back, Stage::Returning(status)) => self.stage = Stage::Gone(status),
+            (Due::Settled, _) => {
+                self.hear();
+                self.forgets = true;
+            }
+            (Due::Double, Stage::Running | Stage::Stopping) => {
+                if let Some((number, signal)) = self.held.take() {
+                    self.deliver(number, &signal);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Looks whether the child is the program by now; asked whenever it matters.
+    pub(super) fn hear(&mut self) {
+        if self.stage == Stage::Starting && self.child.start.hear() && self.child.start.succeeded()
+        {
+            self.stage = Stage::Running;
+            let told = self.child.start.told().unwrap_or_default();
+            self.rotation.started(told, self.told.rotation.watch);
+            if let Some(notifier) = &self.notifier {
+                notifier.started(self.child.pid);
+            }
+            if let Some(signal) = self.early.take() {
+                self.signals.change(EVERY).ok();
+                self.take(signal);
+            }
+        }
+    }
+
+    /// What the program has said to systemd.
+    fn relay(&self) {
+        if let Some(notifier) = &self.notifier {
+            notifier.relay(self.child.pid);
+        }
+    }
+
+    /// News of children, until there are no more: signals about them are not counted.
+    pub(super) fn reap(&mut self) {
+        let names = if self.told.reap_log {
+            tree::zombies()
+        } else {
+            Vec::new()
+        };
+        loop {
+            match wait() {
+                Waited::Nothing => return self.drained(),
+                Waited::NoChildren => {
+                    if let Stage::Draining(status) = self.stage {
+                        self.give_back(status);
+                    }
+                    return;
+                }
+                Waited::Ended(pid, status) if pid == self.child.pid => self.ended(status),
+                Waited::Ended(pid, status) if self.rotation.is_sent(pid) => self.came_back(status),
+                Waited::Ended(pid, _) if self.relays.ended(pid) => {}
+                Waited::Ended(pid, status) => {
+                    if self.told.reap_log {
+                        let named = names.iter().find(|process| process.pid == pid.as_raw());
+                        self.tell(pid, named.map_or("?", |process| &process.name), status);
+                    }
+                }
+                Waited::Stopped(pid) if pid == self.child.pid => self.stopped(),
+                Waited::Continued(pid) if pid == self.child.pid => self.child.stopped = false,
+                Waited::Stopped(_) | Waited::Continued(_) => {}
+            }
+        }
+    }
+
+    /// With relays there is never nobody left: they are what is left.
+    fn drained(&mut self) {
+        if let Stage::Draining(status) = self.stage
+            && !self.relays.pids.is_empty()
+            && tree::descendants(&self.relays.pids).is_empty()
+        {
+            self.stage = Stage::Gone(status);
+        }
+    }
+
+    fn tell(&self, pid: Pid, name: &str, status: Status) {
+        let how = match status {
+            Status::Code(code) => format!("status {code}"),
+            Status::Signal(number) => format!("signal {number}"),
+        };
+        self.report
+            .at_least(Level::Info)
+            .info(&format!("reaped {pid} ({name}): {how}"));
+    }
+
+    /// The program has stopped. With a terminal there is a shell that waits for us to do the same;
+    /// elsewhere only who asked for it expects that.
+    fn stopped(&mut self) {
+        self.child.stopped = true;
+        let asked = std::mem::take(&mut self.child.stop_asked);
+        let shell = !self.child.own_group && !own::leads_session();
+        if !self.pid1 && (asked || shell) {
+            // Here we stop, and here we go on.
+            send(getpid().as_raw(), libc::SIGSTOP).ok();
+            self.woken = true;
+        }
+    }
+
+    /// The program has ended, or what was to be the program.
+    fn ended(&mut self, status: Status) {
+        // It may have become the program, spoken and ended since we looked.
+        self.hear();
+        self.relay();
+        if self.stage == Stage::Replacing && self.replace() {
+            return;
+        }
+        self.dismiss();
+        if !self.child.start.succeeded() {
+            self.give_back(status);
+        } else if self.killed {
+            tree::kill_rest(&self.relays.pids);
+            self.give_back(status);
+        } else if self.told.drain.is_zero() {
+            if self.child.own_group {
+                // Whoever is left in its group; nobody is an answer too.
+                send(-self.child.pid.as_raw(), libc::SIGTERM).ok();
+            }
+            self.give_back(status);
+        } else {
+            tree::tell(libc::SIGTERM, &self.relays.pids);
+            self.deadlines.arm(Due::Drain, self.told.drain);
+            self.stage = Stage::Draining(status);
+        }
+    }
+
+    /// Passes the program's end on.
+    fn leave(self, status: Status) -> u8 {
+        let number = match status {
+            Status::Code(code) => code,
+            Status::Signal(signal) => signal.saturating_add(128),
+        };
+        if let Some(status) = self.leave_with {
+            return status;
+        }
+        if self.child.start.succeeded() && self.told.ok_status.contains(&number) {
+            return 0;
+        }
+        if let Status::Signal(signal) = status
+            && !self.pid1
+            && !self.told.as_number
+        {
+            children::die_of(signal);
+        }
+        number
+    }
+}

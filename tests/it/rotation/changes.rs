@@ -1,0 +1,180 @@
+//! `--watch` and what follows: nothing is started with a half of the new secrets, and what runs is
+//! left alone until the rest is there.
+
+use nix::sys::signal::Signal;
+
+use super::super::house::{Shim, wait_until};
+use super::Running;
+
+/// Says with what it was started, and ends with 3 when it is told to.
+const PROGRAM: &str = "echo \"start $A\"; trap 'exit 3' TERM; while :; do sleep 0.1; done";
+
+fn watched(options: &str, program: &str) -> Shim {
+    Shim::new()
+        .file("secret", "one\n")
+        .file(".vault", "SECRET_MANAGER_PATH=.\nA=file:secret\n")
+        .args(options)
+        .args("-- sh -c")
+        .arg(program)
+}
+
+#[test]
+fn the_program_is_started_anew_when_a_value_has_changed() {
+    let mut it = Running::start(watched("--watch 1s --log info", PROGRAM));
+    it.wait_for("start one");
+    it.replace("secret", "two\n");
+    it.wait_for("start two");
+    assert!(
+        it.err()
+            .contains("secrets have changed: the program is started anew")
+    );
+    // What changes nothing for the program is nothing to it.
+    it.replace(
+        ".vault",
+        "# A remark.\nSECRET_MANAGER_PATH=.\nA=file:secret\n",
+    );
+    let loads = |it: &Running| it.err().matches("1 variable from").count();
+    wait_until("a look at the remark", || loads(&it) == 3);
+    it.replace("secret", "three\n");
+    it.wait_for("start three");
+    assert_eq!(it.out(), "start one\nstart two\nstart three\n");
+    it.stops(3);
+}
+
+#[test]
+fn a_load_that_fails_leaves_the_program_alone() {
+    let mut it = Running::start(watched("--watch 1s", PROGRAM));
+    it.wait_for("start one");
+    std::fs::remove_file(it.shim.folder.join("secret")).expect("removed");
+    it.wait_for_error("envshim: warning: the program goes on with the secrets that it has");
+    assert!(
+        it.err()
+            .contains("envshim: error: .vault:2: A: file:secret: "),
+        "{}",
+        it.err()
+    );
+    assert_eq!(it.out(), "start one\n");
+    it.replace("secret", "two\n");
+    it.wait_for("start two");
+    it.stops(3);
+}
+
+#[test]
+fn a_stop_wins_over_a_restart() {
+    let program = "echo \"start $A\"; trap 'echo stopping; sleep 2; exit 5' TERM; while :; do sleep 0.1; done";
+    let mut it = Running::start(watched("--reload-signal HUP", program));
+    it.wait_for("start one");
+    it.replace("secret", "two\n");
+    it.send(Signal::SIGHUP);
+    // The next one waits for its place by now.
+    it.wait_for("stopping");
+    it.stops(5);
+    assert_eq!(it.out(), "start one\nstopping\n");
+}
+
+#[test]
+fn a_program_that_does_not_stop_is_killed_for_the_next_one() {
+    let program = "echo \"start $A\"; test $A = two || trap '' TERM; while :; do sleep 0.1; done";
+    let options = "--reload-signal HUP --stop-timeout 500ms";
+    let it = Running::start(watched(options, program));
+    it.wait_for("start one");
+    it.replace("secret", "two\n");
+    it.send(Signal::SIGHUP);
+    it.wait_for("start two");
+    let mut it = it;
+    it.send(Signal::SIGTERM);
+    assert_eq!(it.end().code(), None);
+}
+
+#[test]
+fn the_end_of_the_program_is_the_end() {
+    let program = "echo \"start $A\"; trap 'exit 9' USR1; while :; do sleep 0.1; done";
+    let mut it = Running::start(watched("--watch 1s", program));
+    it.wait_for("start one");
+    it.send(Signal::SIGUSR1);
+    assert_eq!(it.end().code(), Some(9));
+}
+
+#[test]
+fn a_signal_goes_with_files_that_are_written_anew() {
+    let program = "cat $A; trap 'cat $A' HUP; trap 'exit 3' TERM; while :; do sleep 0.1; done";
+    let shim = watched("--watch 1s --on-change signal:HUP", program)
+        .file(".vault", "SECRET_MANAGER_PATH=.\nA=file:secret?as=file\n");
+    let mut it = Running::start(shim);
+    it.wait_for("one");
+    it.replace("secret", "another, longer one\n");
+    wait_until("the new one", || it.out() == "oneanother, longer one");
+    it.replace("secret", "2\n");
+    wait_until("the short one", || it.out() == "oneanother, longer one2");
+    it.stops(3);
+
+    watched("--on-change signal:HUP", "true")
+        .run()
+        .exits(125)
+        .says("--on-change: the program has its secrets in variables, which no signal changes")
+        .says("--on-change=restart");
+}
+
+#[test]
+fn other_things_to_do() {
+    let mut it = Running::start(watched("--watch 1s --on-change exit:75", PROGRAM));
+    it.wait_for("start one");
+    it.replace("secret", "two\n");
+    assert_eq!(it.end().code(), Some(75));
+
+    let shim = watched("--watch 1s", PROGRAM)
+        .env(
+            "ENVSHIM_ON_CHANGE",
+            "exec:sh -c 'env >seen.new; mv seen.new seen'",
+        )
+        .env("ENVSHIM_PASSWORD", "c4n4ry");
+    let mut it = Running::start(shim);
+    it.wait_for("start one");
+    it.replace("secret", "two\n");
+    let seen = it.shim.folder.join("seen");
+    wait_until("the command", || seen.exists());
+    let environment = String::from_utf8(it.shim.folder.read("seen")).expect("text");
+    assert!(
+        !environment.contains("c4n4ry") && !environment.contains("\nA="),
+        "{environment}"
+    );
+    assert_eq!(it.out(), "start one\n");
+    it.stops(3);
+
+    let mut it = Running::start(watched("--watch 1s --on-change none --log info", PROGRAM));
+    it.wait_for("start one");
+    it.replace("secret", "two\n");
+    it.wait_for_error("envshim: secrets have changed\n");
+    it.stops(3);
+}
+
+/// The signal that means a load is for us; others are for the program.
+#[test]
+fn a_signal_of_our_own() {
+    let program = "echo \"start $A\"; trap 'echo hup' HUP; trap 'echo usr1' USR1; \
+                   trap 'exit 3' TERM; while :; do sleep 0.1; done";
+    let mut it = Running::start(watched("--reload-signal USR1", program));
+    it.wait_for("start one");
+    it.send(Signal::SIGHUP);
+    it.wait_for("hup");
+    it.send(Signal::SIGUSR1);
+    wait_until("another start", || it.count("start one") == 2);
+    assert_eq!(it.count("usr1"), 0);
+    it.stops(3);
+}
+
+/// The next program has what the first one had: standard input and output, and its folder.
+#[test]
+fn every_program_is_started_like_the_first() {
+    let program = "echo \"start $A $(pwd) $(readlink /proc/$$/fd/1) $(cat /proc/$$/status | \
+                   grep -E '^Sig(Blk|Ign)' | tr -d '\\n\\t')\"; trap 'exit 3' TERM; while :; do sleep 0.1; done";
+    let mut it = Running::start(watched("--reload-signal HUP", program));
+    wait_until("the first", || it.out().lines().count() == 1);
+    it.replace("secret", "two\n");
+    it.send(Signal::SIGHUP);
+    wait_until("the second", || it.out().lines().count() == 2);
+    let out = it.out().replace("start two", "start one");
+    let lines: Vec<&str> = out.lines().collect();
+    assert_eq!(lines[0], lines[1]);
+    it.stops(3);
+}
