@@ -180,8 +180,8 @@ impl Supervisor {
 
     /// Until something happens.
     fn sleep(&mut self) {
-        let forgets = std::mem::take(&mut self.forgets);
         let timeout = self.deadlines.timeout(self.rotation.due());
+        let long = timeout.is_none() && std::mem::take(&mut self.forgets);
         let on = |fd, events| PollFd::new(fd, events);
         // That the program is there now is not worth waking up for, unless somebody waits for it.
         let awaited = self.early.is_some() || self.notifier.is_some() || !self.told.init;
@@ -199,12 +199,12 @@ impl Supervisor {
             notifier.map_or_else(signals, |fd| on(fd, PollFlags::POLLIN)),
             sent.map_or_else(signals, |fd| on(fd, PollFlags::POLLIN)),
         ];
-        if forgets {
-            // As the last act before it, so that little of it is needed again.
-            children::forget_program_file();
-        }
         // A stop and its continuation end the sleep too; then nothing is found, and it goes on.
-        poll(&mut fds, timeout).ok();
+        if long {
+            children::sleep_for_long(&mut fds);
+        } else {
+            poll(&mut fds, timeout).ok();
+        }
     }
 
     fn overdue(&mut self, due: Due) {

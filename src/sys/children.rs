@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
 use nix::libc;
+use nix::poll::PollFd;
 use nix::sys::signal::{SigHandler, Signal};
 use nix::unistd::{ForkResult, Pid};
 
@@ -245,11 +246,12 @@ pub fn close_all_but(kept: &[RawFd]) {
     }
 }
 
-/// Gives back the memory of our own program file: its pages are read again when they are needed, and
-/// to wait for a signal, few are. (A file that no other process runs counts as ours alone.) Inlined,
-/// for the kernel maps them again sixteen at a time around each place that is returned to.
-#[inline(always)]
-pub fn forget_program_file() {
+/// Gives back the memory of our own program file, and sleeps until one of these is ready. The pages are
+/// read again when they are needed, and to wait for a signal few are. (A file that no other process
+/// runs counts as ours alone.) Both by one function of libc: the kernel maps pages again sixteen at a
+/// time, around each place that is returned to.
+#[inline(never)]
+pub fn sleep_for_long(fds: &mut [PollFd<'_>]) {
     unsafe extern "C" {
         // SAFETY: the linker makes both; only their addresses are looked at.
         safe static __ehdr_start: libc::c_char;
@@ -258,7 +260,10 @@ pub fn forget_program_file() {
     let start = (&raw const __ehdr_start).cast_mut();
     let end = &raw const etext;
     let length = end.addr().saturating_sub(start.addr());
+    let (count, none) = (fds.len(), std::ptr::null::<libc::c_void>());
     // SAFETY: from the header of the file to the end of its code nothing can be written, so that the
     // pages in the file are what is in memory.
-    unsafe { libc::madvise(start.cast(), length, libc::MADV_DONTNEED) };
+    unsafe { libc::syscall(libc::SYS_madvise, start, length, libc::MADV_DONTNEED) };
+    // SAFETY: `PollFd` is a `pollfd`, and there are `count` of them; no time limit and no mask.
+    unsafe { libc::syscall(libc::SYS_ppoll, fds.as_mut_ptr(), count, none, none, 0) };
 }

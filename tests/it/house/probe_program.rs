@@ -85,7 +85,9 @@ fn report() -> Vec<u8> {
         (41, "policy"),
     ] {
         let value = fields.get(number - 3).copied().unwrap_or("?");
-        let value = if value == pid { "self" } else { value };
+        // Other numbers may be the same by chance, in a namespace.
+        let is_id = matches!(number, 4..=6 | 8);
+        let value = if is_id && value == pid { "self" } else { value };
         writeln!(out, "{name}: {value}").unwrap();
     }
     for (which, name) in [(0, "real"), (1, "virtual"), (2, "profiling")] {

@@ -42,7 +42,6 @@ fn lines(start: Start, first: bool, options: &str) -> (Start, Vec<String>) {
         "session:",
         "parent-death signal:",
         "pid:",
-        "threads:",
     ];
     let lines = text
         .lines()

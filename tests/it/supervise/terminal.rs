@@ -320,12 +320,13 @@ fn a_job_in_a_pipeline() {
     pty.expect("<> ");
     pty.send("echo here | \"$SHIM\" --init -- cat | tr a-z A-Z\n");
     pty.expect("HERE\r\n");
+    pty.expect("<> ");
     // The reader sees the end when the program closes its output, though it goes on.
     pty.send(
         "\"$SHIM\" --init -- sh -c 'exec >&-; echo closed >&2; sleep 600' | (cat; echo eof)\n",
     );
     pty.expect("eof\r\n");
-    pty.send("\x03");
+    kill(find(pty.pid(), "envshim"), Signal::SIGTERM).expect("sent");
     pty.expect("<> ");
 }
 
