@@ -27,7 +27,7 @@ use crate::sys::children;
 const MOST: usize = 64 << 20;
 
 /// A pipe holds so much where that is allowed: fewer changes between processes.
-const PIPE: i32 = 1 << 20;
+const PIPE: i32 = 1 << 18;
 
 /// How long a stream that is still open is read after the program's end.
 const GRACE: Duration = Duration::from_millis(200);
@@ -209,7 +209,7 @@ impl Relay {
 
     fn relay(&mut self, mask: &Mask) -> std::io::Result<()> {
         let mut filter = Filter::default();
-        let mut chunk = vec![0; 1 << 17];
+        let mut chunk = vec![0; 1 << 16];
         let mut out = Vec::new();
         let mut end: Option<Instant> = None;
         let mut hears = true;
