@@ -192,6 +192,7 @@ const FILES: &[Command] = &[
     Command::Export,
     Command::Explain,
     Command::Lint,
+    Command::Migrate,
 ];
 /// Those that a time limit makes sense for.
 const TIMED: &[Command] = &[
@@ -239,7 +240,7 @@ pub static OPTIONS: &[Opt] = &[
     opt("dir", Some("DIR"), "where the files are (default: `.`, else `config`)", FILES, false, true),
     opt("password-file", Some("FILE"), "the password of .vault.enc", OPENERS, false, true),
     opt("key-file", Some("FILE"), "a key made by keygen, instead of a password", OPENERS, false, true),
-    opt("max-age", Some("AGE"), "pass over a .env.dump older than this (30m, 1h, 2d)", LOAD, false, true),
+    opt("max-age", Some("AGE"), "pass over a .env.dump older than this (30m, 1h, 2d)", LOAD, false, false),
     opt("optional", None, "start the program even if there is no source at all", LOAD, false, true),
     opt("override", None, "loaded values win over variables that are already set", START, true, true),
     opt("pass", Some("NAMES"), "hand these on, though they are envshim's own", START, true, true),

@@ -253,6 +253,24 @@ fn effect(option: &Opt) -> Option<Effect> {
                 it.err.is_empty()
             })
         }
+        // `rotation` has what follows from them.
+        "watch" => found(
+            vault("A=1"),
+            "1h",
+            &["--", "sh", "-c", "test $(cat /proc/$PPID/comm) = envshim"],
+            |it| it.code == Some(0),
+        ),
+        "on-change" => found(vault("A=1"), "signal:HUP", &["--", "true"], |it| {
+            it.err.contains("which no signal changes")
+        }),
+        "splay" => found(vault("A=1"), "soon", &["--watch=1h", "--", "true"], |it| {
+            it.err.contains("a time such as 30s")
+        }),
+        "reload-signal" => supervised(
+            "USR1",
+            "test -e done || { touch done; kill -USR1 $PPID; sleep 3; }; echo alive >&2",
+            |it| it.err.contains("alive"),
+        ),
         "help" => found(vault("A=1"), "", &["seal"], |it| {
             it.out.starts_with("envshim seal [options]")
         }),
