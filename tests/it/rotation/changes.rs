@@ -178,3 +178,21 @@ fn every_program_is_started_like_the_first() {
     assert_eq!(lines[0], lines[1]);
     it.stops(3);
 }
+
+/// What masks the output of the first program knows nothing of the values of the second.
+#[test]
+fn the_output_of_every_program_is_masked() {
+    let program = "echo \"start <$A> $(echo $A | wc -c)\"; trap 'echo \"end <$A>\"; exit 3' TERM; \
+                   while :; do sleep 0.1; done";
+    let shim = watched("--mask --reload-signal HUP", program).file("secret", "first secret\n");
+    let mut it = Running::start(shim);
+    wait_until("the first", || it.out().contains(" 13\n"));
+    it.replace("secret", "the second one\n");
+    it.send(Signal::SIGHUP);
+    wait_until("the second", || it.out().contains(" 15\n"));
+    it.stops(3);
+    let out = it.out();
+    assert_eq!(out.matches("start <").count(), 2, "{out}");
+    assert_eq!(out.matches("end <").count(), 2, "{out}");
+    assert!(!out.contains("first") && !out.contains("second"), "{out}");
+}
