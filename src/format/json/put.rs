@@ -1,4 +1,4 @@
-//! Giving a field a value: the other half of [`super::pick`], which finds it there afterwards.
+//! Giving a field a value: the other half of [`super::pick()`], which finds it there afterwards.
 
 use super::Json;
 
