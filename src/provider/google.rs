@@ -13,10 +13,12 @@ mod place;
 
 mod reader;
 
+mod write;
+
 use crate::failure::Failure;
 use crate::format::naming::Policy;
 use crate::format::reference::Reference;
-use crate::provider::{Chosen, Keys, Lookup, Row, Setting};
+use crate::provider::{Chosen, Keys, Lookup, Row, Setting, Writing};
 
 pub(crate) const ROW: Row = Row {
     scheme: "gcp",
@@ -40,7 +42,10 @@ pub(crate) const ROW: Row = Row {
     implied,
     tend: None,
     open: |context| Ok(Box::new(reader::Store::open(context)?)),
-    write: None,
+    write: Some(Writing {
+        open: |context| Ok(Box::new(reader::Store::open(context)?)),
+        metadata: false,
+    }),
 };
 
 /// Nothing of Google authenticates envshim alone: SDKs in the program read the same variables.
@@ -88,6 +93,10 @@ const SETTINGS: &[Setting] = &[
     setting(
         "CLOUDSDK_ACTIVE_CONFIG_NAME",
         "the configuration of gcloud that says the project",
+    ),
+    setting(
+        write::LOCATIONS,
+        "where the secrets that `set` and `push` make are kept, separated by commas (default: Google chooses)",
     ),
     setting(
         "CLOUDSDK_API_ENDPOINT_OVERRIDES_SECRETMANAGER",

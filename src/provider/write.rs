@@ -5,11 +5,15 @@
 //! newest, a token that is taken once) is its own affair; where another writer came in between and
 //! has changed something else of the same secret, it reads again and works the change in.
 
+mod counted;
+
 use crate::failure::{Explain, Failure};
 use crate::format::json::{self, Json};
 use crate::format::reference::Reference;
 use crate::provider::{Context, Provider};
 use crate::secret::Secret;
+
+pub(crate) use counted::Counted;
 
 /// How often a secret is read again because somebody else was faster.
 pub(crate) const TRIES: u32 = 50;

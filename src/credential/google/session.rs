@@ -4,7 +4,8 @@ use std::sync::OnceLock;
 
 use crate::clock::Deadline;
 use crate::failure::Failure;
-use crate::http::{Address, Client, Options, Policy, Request, Value};
+use crate::http::{Address, Client, Method, Options, Policy, Request, Value};
+use crate::secret::Secret;
 
 use super::fault::Fault;
 use super::token::bearer;
@@ -74,14 +75,29 @@ impl Session {
 
     /// A read of `path`, which begins with `projects/`; secrets of a location are asked for there.
     pub fn get(&self, location: Option<&str>, path: &str) -> Result<Request, Failure> {
-        let mut request = Request::get(self.address(location, path)?);
+        Ok(self.signed(Request::get(self.address(location, path)?)))
+    }
+
+    /// The same with a JSON body.
+    pub fn post(
+        &self,
+        location: Option<&str>,
+        path: &str,
+        body: Secret,
+    ) -> Result<Request, Failure> {
+        let request = Request::send(Method::Post, self.address(location, path)?, body);
+        let json = Value::Plain("application/json".into());
+        Ok(self.signed(request).header("content-type", json))
+    }
+
+    fn signed(&self, mut request: Request) -> Request {
         if let Some(found) = &self.found {
             request = request.header("authorization", bearer(&found.token));
         }
         if let Some(quota) = &self.quota {
             request = request.header("x-goog-user-project", Value::Plain(quota.clone().into()));
         }
-        Ok(request)
+        request
     }
 
     fn address(&self, location: Option<&str>, path: &str) -> Result<Address, Failure> {

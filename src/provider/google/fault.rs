@@ -61,6 +61,12 @@ pub(super) enum Fault {
     Destroyed(Where, String),
     /// Who was denied, as IAM names it.
     Denied(Where, Option<String>),
+    /// The same of a new version.
+    MayNotAdd(Where, Option<String>),
+    /// The same of a new secret.
+    MayNotCreate(Where, Option<String>),
+    /// A secret is not made, for this code.
+    Uncreated(Where, String),
     /// The token is not for this.
     Scopes,
     /// The API is not switched on.
@@ -81,6 +87,11 @@ pub(super) enum Fault {
     Sum(Where),
     /// A listing with more pages than anybody has secrets for.
     Endless,
+}
+
+/// ` for MEMBER`.
+fn of(member: Option<&str>) -> String {
+    member.map_or(String::new(), |who| format!(" for {}", one_line(who)))
 }
 
 impl Explain for Fault {
@@ -110,8 +121,7 @@ impl Explain for Fault {
                 at.around()
             ),
             Fault::Denied(at, member) => {
-                let who = member.as_deref();
-                let who = who.map_or(String::new(), |who| format!(" for {}", one_line(who)));
+                let who = of(member.as_deref());
                 match at.name {
                     Some(_) => format!(
                         "secretmanager.versions.access is denied on {}{who}, or there is no such secret",
@@ -122,6 +132,20 @@ impl Explain for Fault {
                         at.whole()
                     ),
                 }
+            }
+            Fault::MayNotAdd(at, member) => format!(
+                "secretmanager.versions.add is denied on {}{}, or there is no such secret",
+                at.whole(),
+                of(member.as_deref())
+            ),
+            Fault::MayNotCreate(at, member) => format!(
+                "there is no secret `{}` in {}, and secretmanager.secrets.create is denied there{}",
+                at.bare(),
+                at.around(),
+                of(member.as_deref())
+            ),
+            Fault::Uncreated(at, code) => {
+                format!("Google does not make {}: {code}", at.whole())
             }
             Fault::Scopes => {
                 "the access token is not for Secret Manager: it lacks the scope cloud-platform"
@@ -207,6 +231,22 @@ impl Explain for Fault {
                         at.project
                     ),
                 }
+            }
+            Fault::MayNotAdd(at, member) => format!(
+                "gcloud secrets add-iam-policy-binding {} {} --role=roles/secretmanager.secretVersionAdder --member={}",
+                at.bare(),
+                at.options(),
+                one_line(member.as_deref().unwrap_or("MEMBER"))
+            ),
+            Fault::MayNotCreate(at, member) => format!(
+                "gcloud secrets create {} {}; or: gcloud projects add-iam-policy-binding {} --role=roles/secretmanager.admin --member={}",
+                at.bare(),
+                at.options(),
+                at.project,
+                one_line(member.as_deref().unwrap_or("MEMBER"))
+            ),
+            Fault::Uncreated(..) => {
+                "name locations that the organisation allows: CLOUDSDK_SECRETS_LOCATIONS=europe-west3,europe-west4".to_owned()
             }
             Fault::Scopes => "stop the machine, then: gcloud compute instances set-service-account NAME --scopes=cloud-platform".to_owned(),
             Fault::Off(project) => {

@@ -41,6 +41,7 @@ pub(super) enum Miswritten {
     Version,
     Label,
     Twice(&'static str),
+    NewVersion,
 }
 
 impl Explain for Miswritten {
@@ -70,6 +71,9 @@ impl Explain for Miswritten {
             Miswritten::Location => "the location is not one of Google's".to_owned(),
             Miswritten::Version => "the version is neither a number nor an alias".to_owned(),
             Miswritten::Label => "the parameter `label` is not a label".to_owned(),
+            Miswritten::NewVersion => {
+                "it names a version, and what is written is always a new one".to_owned()
+            }
             Miswritten::Twice(name) => {
                 format!("the {name} stands in the name and in the parameter `{name}`")
             }
@@ -94,6 +98,7 @@ impl Explain for Miswritten {
             Miswritten::Location => "write ?location=europe-west3".to_owned(),
             Miswritten::Version => "write ?version=3, ?version=latest or ?version=ALIAS".to_owned(),
             Miswritten::Label => "write ?label=app=imip, or ?label=app for any value".to_owned(),
+            Miswritten::NewVersion => "leave /versions/... out".to_owned(),
             Miswritten::Twice(_) => "keep one of them".to_owned(),
         })
     }

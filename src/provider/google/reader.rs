@@ -16,11 +16,14 @@ use crate::secret::Secret;
 use super::answer::{Got, content, got};
 use super::fault::{Fault, Where};
 use super::place::{Place, What};
+use super::write::LOCATIONS;
 
 /// The store.
 pub(super) struct Store<'a> {
     pub(super) session: Session,
     pub(super) report: &'a Report,
+    /// Of new secrets, where Google is not to choose.
+    pub(super) locations: Option<String>,
 }
 
 /// One secret in one version.
@@ -59,7 +62,7 @@ pub(super) fn parent(project: &str, location: Option<&str>) -> String {
 }
 
 impl Target {
-    fn place(&self) -> Where {
+    pub(super) fn place(&self) -> Where {
         Where {
             project: self.project.clone(),
             location: self.location.clone(),
@@ -84,6 +87,7 @@ impl Store<'_> {
         Ok(Store {
             session,
             report: context.report,
+            locations: context.settings.text(LOCATIONS).map(str::to_owned),
         })
     }
 
@@ -129,7 +133,7 @@ impl Store<'_> {
     }
 
     /// The project of a reference: its own, or that of the settings.
-    fn project(&self, place: &Place) -> Result<String, Failure> {
+    pub(super) fn project(&self, place: &Place) -> Result<String, Failure> {
         match &place.project {
             Some(project) => Ok(project.clone()),
             None => self.session.project().map(str::to_owned),

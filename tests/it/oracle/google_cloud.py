@@ -85,6 +85,15 @@ class State:
         self.pages = {}
         self.denied = []
         self.unlisted = False
+        # To whom it is denied to add a version to a secret, or to make one.
+        self.unadded = []
+        self.uncreated = []
+        # The locations that an organisation allows.
+        self.allowed = None
+        # How often a secret that was made just now is not there yet.
+        self.late = 0
+        # What somebody else adds right before the next version, by the secret.
+        self.between = {}
         self.damaged = 0
         self.off = False
         self.no_scope = False
@@ -114,6 +123,12 @@ class State:
 
     def alias(self, name, alias, version):
         self.places["imip", None][name]["aliases"][alias] = version
+
+    def secret(self, name, project="imip", location=None):
+        """How it was made, and the values of its versions."""
+        secret = self.places[project, location][name]
+        values = [base64.b64encode(version["data"]).decode() for version in secret["versions"]]
+        return {"replication": secret.get("replication"), "versions": values}
 
     def forget(self):
         self.places.clear()
@@ -173,9 +188,10 @@ def secret_manager(method, host, path, query, headers, body):
     if STATE.no_scope:
         raise Refused(403, "PERMISSION_DENIED", reason="ACCESS_TOKEN_SCOPE_INSUFFICIENT")
     name = r"[A-Za-z0-9_-]{1,255}"
-    found = re.fullmatch(
-        rf"/v1/projects/([a-z0-9-]+)(?:/locations/([a-z0-9-]+))?/secrets(?:/({name})/versions/({name}):access)?", path)
-    if method != "GET" or body or not found:
+    begin = r"/v1/projects/([a-z0-9-]+)(?:/locations/([a-z0-9-]+))?/secrets"
+    rest = {"GET": rf"(?:/({name})/versions/({name}):access)?", "POST": rf"(?:/({name})(:)addVersion)?"}
+    found = method in rest and re.fullmatch(begin + rest[method], path)
+    if not found or bool(body) != (method == "POST"):
         raise Refused(404, "NOT_FOUND")
     project, location, name, version = found.groups()
     if host != ("secretmanager.googleapis.com" if location is None else f"secretmanager.{location}.rep.googleapis.com"):
@@ -190,6 +206,12 @@ def secret_manager(method, host, path, query, headers, body):
         raise Refused(403, "PERMISSION_DENIED", reason="SERVICE_DISABLED",
                       consumer=f"projects/{NUMBERS[project]}", service="secretmanager.googleapis.com")
     at = f"projects/{NUMBERS[project]}" + (f"/locations/{location}" if location else "")
+    if method == "POST":
+        if headers.get_all("content-type") != ["application/json"]:
+            raise Refused(400, "INVALID_ARGUMENT", "content type")
+        place = STATE.places.setdefault((project, location), {})
+        act = create if name is None else add
+        return act(place, at, who, query.pop("secretId", None) if name is None else name, location, query, json.loads(body))
     place = STATE.places.get((project, location), {})
     if name is None:
         return listing(place, at, query)
@@ -219,6 +241,62 @@ def access(place, at, name, version):
         STATE.damaged -= 1
         crc ^= 1
     return {"name": where, "payload": {"data": base64.b64encode(data).decode(), "dataCrc32c": str(crc)}}
+
+
+def create(place, at, who, name, location, query, asked):
+    if query or not re.fullmatch(r"[A-Za-z0-9_-]{1,255}", name or ""):
+        raise Refused(400, "INVALID_ARGUMENT", "secret id")
+    if who in STATE.uncreated:
+        raise Refused(403, "PERMISSION_DENIED", f"Permission 'secretmanager.secrets.create' denied for resource '{at}' (or it may not exist).",
+                      reason="IAM_PERMISSION_DENIED", permission="secretmanager.secrets.create")
+    if name in place:
+        raise Refused(409, "ALREADY_EXISTS", f"Secret [{at}/secrets/{name}] already exists.")
+    if location is None:
+        # A secret of no location has to say how it is replicated, and one of a location must not.
+        replicas = asked.get("replication", {}).get("userManaged", {}).get("replicas", [])
+        named = [replica.get("location") for replica in replicas]
+        good = [{"automatic": {}}]
+        if named and all(re.fullmatch(r"[a-z]+-[a-z]+[0-9]", str(location)) for location in named):
+            good.append({"userManaged": {"replicas": [{"location": location} for location in named]}})
+        if set(asked) != {"replication"} or asked["replication"] not in good:
+            raise Refused(400, "INVALID_ARGUMENT", "replication")
+        if STATE.allowed is not None and not (named and set(named) <= set(STATE.allowed)):
+            raise Refused(400, "FAILED_PRECONDITION", "Constraint constraints/gcp.resourceLocations violated")
+    elif asked:
+        raise Refused(400, "INVALID_ARGUMENT", "replication of a regional secret")
+    place[name] = {"labels": {}, "versions": [], "aliases": {}, "late": STATE.late, **asked}
+    return {"name": f"{at}/secrets/{name}", "createTime": "2026-01-01T00:00:00Z", "etag": '"1"', **asked}
+
+
+def add(place, at, who, name, location, query, asked):
+    if query:
+        raise Refused(400, "INVALID_ARGUMENT", "unknown parameter")
+    if name in STATE.unadded or who in STATE.unadded:
+        raise Refused(403, "PERMISSION_DENIED",
+                      f"Permission 'secretmanager.versions.add' denied for resource '{at}/secrets/{name}' (or it may not exist).",
+                      reason="IAM_PERMISSION_DENIED", permission="secretmanager.versions.add")
+    if name not in place or place[name].get("late", 0) > 0:
+        if name in place:
+            place[name]["late"] -= 1
+        raise Refused(404, "NOT_FOUND", f"Secret [{at}/secrets/{name}] not found.")
+    if set(asked) != {"payload"} or set(asked["payload"]) != {"data", "dataCrc32c"}:
+        raise Refused(400, "INVALID_ARGUMENT", "unknown field")
+    try:
+        data = base64.b64decode(asked["payload"]["data"], validate=True)
+    except ValueError:
+        raise Refused(400, "INVALID_ARGUMENT", "base64")
+    if not data:
+        raise Refused(400, "INVALID_ARGUMENT", "Secret Payload cannot be empty.")
+    if len(data) > 65536:
+        raise Refused(400, "INVALID_ARGUMENT", "The secret payload is too large.")
+    if asked["payload"]["dataCrc32c"] != str(google_crc32c.value(data)):
+        raise Refused(400, "INVALID_ARGUMENT", "Given checksum does not match the payload.")
+    versions = place[name]["versions"]
+    if name in STATE.between:
+        versions.append({"data": STATE.between.pop(name).encode(), "state": "ENABLED"})
+    versions.append({"data": data, "state": "ENABLED"})
+    return {"name": f"{at}/secrets/{name}/versions/{len(versions)}", "createTime": "2026-01-01T00:00:00Z",
+            "state": "ENABLED", "etag": '"1"', "clientSpecifiedPayloadChecksum": True}
 
 
 def listing(place, at, query):

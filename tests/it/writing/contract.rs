@@ -8,6 +8,7 @@ use envshim::provider::writable;
 use super::{set, texts};
 use crate::house::Shim;
 use crate::house::aws::{Aws, text as boto};
+use crate::house::google::Drongo;
 use crate::house::openbao::{OpenBao, text};
 
 /// A store, and how its own client reads it.
@@ -26,7 +27,7 @@ pub trait Client {
 }
 
 /// The schemes that have a client below.
-const CLIENTS: &[&str] = &["aws", "file", "ssm", "vault"];
+const CLIENTS: &[&str] = &["aws", "file", "gcp", "ssm", "vault"];
 
 #[test]
 fn every_store_that_takes_values_has_a_client_here() {
@@ -246,6 +247,45 @@ fn aws_keeps_what_it_is_given() {
     let Some(aws) = Aws::moto() else { return };
     keeps_what_it_is_given(&Secrets(&aws));
     keeps_what_it_is_given(&Parameters(&aws));
+}
+
+struct Google(Drongo);
+
+impl Client for Google {
+    fn shim(&self) -> Shim {
+        self.0.shim()
+    }
+
+    fn reference(&self, name: &str) -> String {
+        format!("gcp:contract-{name}")
+    }
+
+    fn read(&self, name: &str) -> Vec<u8> {
+        let read = format!(
+            "name = f'{{parent}}/secrets/contract-{name}/versions/latest'\n\
+             there = client.access_secret_version(name=name)\n\
+             print(there.payload.data.hex())\n"
+        );
+        let digits = self.0.client(&read);
+        let pairs = digits.trim().as_bytes().chunks(2);
+        let byte = |pair: &[u8]| {
+            let pair = std::str::from_utf8(pair).expect("digits");
+            u8::from_str_radix(pair, 16).expect("digits")
+        };
+        pairs.map(byte).collect()
+    }
+
+    fn holds(&self, _: &[u8]) -> bool {
+        true
+    }
+}
+
+#[test]
+fn google_keeps_what_it_is_given() {
+    let Some(drongo) = Drongo::start() else {
+        return;
+    };
+    keeps_what_it_is_given(&Google(drongo));
 }
 
 struct Files(crate::house::Folder);

@@ -3,6 +3,7 @@
 use std::process::{Command, Stdio};
 
 use crate::house::aws::Aws;
+use crate::house::google::Drongo;
 use crate::house::openbao::OpenBao;
 use crate::house::{Folder, Shim, envshim, repository};
 
@@ -110,10 +111,18 @@ fn the_transcripts_of_aws() {
 }
 
 #[test]
+fn the_transcripts_of_google() {
+    let Some(drongo) = Drongo::start() else {
+        return;
+    };
+    sections_of("google", &drongo.shim());
+}
+
+#[test]
 fn every_transcript_is_run() {
     for (kind, _) in transcripts() {
         assert!(
-            ["sealed", "vault", "aws"].contains(&kind.as_str()),
+            ["sealed", "vault", "aws", "google"].contains(&kind.as_str()),
             "{kind}"
         );
     }

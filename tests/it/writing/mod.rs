@@ -5,6 +5,7 @@ mod aws;
 mod contract;
 mod docs;
 mod edit;
+mod google;
 mod lines;
 mod push;
 mod rekey;

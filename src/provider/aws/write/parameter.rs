@@ -1,17 +1,12 @@
-//! Parameter Store has no check-and-set. Its versions are counted, so it is seen afterwards that
-//! somebody came in between. Of a whole value that is said. Fields of a JSON object are worked
-//! together: what the others have changed since the version that we had read is put into what we
-//! wrote, and that is written again, until nobody is in between. Whoever writes last has seen all
-//! the others, so that nothing is missing in the end.
+//! Parameter Store has no check-and-set, but counts its versions: see
+//! [`Counted`](crate::provider::write::Counted).
 
 use crate::credential::aws::Service;
 use crate::failure::{Explain, Failure};
-use crate::format::json::{self, Json, quote};
+use crate::format::json::{Json, quote};
 use crate::format::reference::Reference;
-use crate::provider::write::{
-    Fault as Unfit, TRIES, Verdict, by_secret, into_bytes, into_fields, outcomes,
-};
-use crate::provider::{Change, Seen, Store, Written};
+use crate::provider::write::{Counted, Fault as Unfit, TRIES, by_secret, into_bytes, outcomes};
+use crate::provider::{Change, Store, Written};
 use crate::secret::Secret;
 
 use super::super::fault::{Fault, Miswritten, Place};
@@ -31,30 +26,6 @@ impl Explain for Tier {
     }
     fn hint(&self) -> Option<String> {
         Some("keep it in Secrets Manager, which takes 64 KiB: aws:name".to_owned())
-    }
-}
-
-/// Somebody wrote at the same time.
-struct Between(u64);
-
-impl Explain for Between {
-    fn what(&self) -> String {
-        format!(
-            "somebody else wrote version {} at the same time; it is in the history",
-            self.0
-        )
-    }
-}
-
-/// The others' work could not be looked at, or not be written again.
-struct Unseen(Failure);
-
-impl Explain for Unseen {
-    fn what(&self) -> String {
-        format!(
-            "somebody else wrote at the same time, and may miss something: {}",
-            self.0.what
-        )
     }
 }
 
@@ -147,106 +118,24 @@ impl Parameters<'_> {
             let Some(next) = next else {
                 return outcomes(verdicts, &Ok(Written::default()), version.as_deref());
             };
-            let set = changes.iter().zip(&verdicts);
-            let set = set.filter(|(_, verdict)| matches!(verdict, Verdict::Set));
-            let set: Vec<Change<'_>> = set
-                .map(|(change, _)| Change {
-                    seen: Seen::Whatever,
-                    ..**change
-                })
-                .collect();
             let written = match self.write(at, &standing.kind, standing.version > 0, &next) {
                 Ok(None) => continue,
-                Ok(Some(got)) => Ok(self.settle(at, &set, standing, next, got)),
+                Ok(Some(got)) => {
+                    let counted = Counted {
+                        read: &|version| Ok(self.now(at, Some(version))?.value),
+                        write: &|value| {
+                            let got = self.write(at, &standing.kind, true, value)?;
+                            Ok(got.ok_or(Fault::Malformed)?)
+                        },
+                    };
+                    let set = Counted::set(changes, &verdicts);
+                    Ok(counted.settle(&set, (standing.value, standing.version), (next, got)))
+                }
                 Err(failure) => Err(failure),
             };
             return outcomes(verdicts, &written, None);
         }
         all(changes, &Unfit::Restless.into())
-    }
-
-    /// What was written as version `got` over what was `read`: has anybody come in between?
-    fn settle(
-        &self,
-        at: &Name,
-        changes: &[Change<'_>],
-        mut read: Parameter,
-        mut mine: Secret,
-        mut got: u64,
-    ) -> Written {
-        let done = |got: u64, note: Option<String>| Written {
-            version: Some(got.to_string()),
-            note,
-        };
-        let fields = changes
-            .iter()
-            .all(|change| change.reference.field.is_some());
-        for _ in 0..TRIES {
-            if got <= read.version + 1 {
-                return done(got, None);
-            }
-            let next = match self.together(at, changes, &read, &mine, got) {
-                Err(failure) => return done(got, Some(Unseen(failure).what())),
-                // An answer got lost, and what came before is our own.
-                Ok(None) => return done(got, None),
-                Ok(Some(_)) if !fields => return done(got, Some(Between(got - 1).what())),
-                Ok(Some(next)) => next,
-            };
-            match self.write(at, &read.kind, true, &next) {
-                Ok(now) => {
-                    read.version = got;
-                    read.value = Some(mine);
-                    mine = next;
-                    got = now.unwrap_or(got + 1);
-                }
-                Err(failure) => return done(got, Some(Unseen(failure).what())),
-            }
-        }
-        done(got, Some(Between(got - 1).what()))
-    }
-
-    /// What we wrote with what the others have changed meanwhile; none where that makes no
-    /// difference.
-    fn together(
-        &self,
-        at: &Name,
-        changes: &[Change<'_>],
-        read: &Parameter,
-        mine: &Secret,
-        got: u64,
-    ) -> Result<Option<Secret>, Failure> {
-        let object = |text: Option<&Secret>| {
-            let parsed = text.and_then(|text| json::parse(text.expose()).ok());
-            parsed.filter(|json| matches!(json, Json::Object(_)))
-        };
-        let base = object(read.value.as_ref());
-        let mut next = object(Some(mine));
-        for version in read.version + 1..got {
-            let other = self.now(at, Some(version))?.value;
-            let whole = other.as_ref().map(Secret::expose) == Some(mine.expose());
-            let (Some(next), Some(Json::Object(theirs))) = (&mut next, object(other.as_ref()))
-            else {
-                if whole {
-                    continue;
-                }
-                return Ok(other);
-            };
-            for (name, value) in theirs {
-                let before = base.as_ref().and_then(|base| base.get(&name));
-                let before = before.map(Json::compact);
-                if before.as_ref().map(Secret::expose) != Some(value.compact().expose()) {
-                    next.put(&name, value);
-                }
-            }
-        }
-        let Some(mut next) = next else {
-            return Ok(None);
-        };
-        // Of one field ours is the last.
-        let changes: Vec<&Change<'_>> = changes.iter().collect();
-        into_fields(&mut next, &changes, false);
-        let next = next.compact();
-        Ok((next.expose() != mine.expose()).then_some(next))
     }
 }
 
