@@ -2,7 +2,11 @@
 //! afterwards that somebody came in between. Of a whole value that is said. Fields of a JSON object
 //! are worked together: what the others have changed since the version that we had read is put into
 //! what we wrote, and that is written again, until nobody is in between. Whoever writes last has
-//! seen all the others, so that nothing is missing in the end.
+//! seen all the others, so that no field is missing in the end.
+//!
+//! A version does not say over which one it was written. Of three writers at once, one who has read
+//! the oldest version can therefore bring an old value of a field back that another has just set:
+//! it looks like a change. Both values are in the history.
 
 use crate::failure::{Explain, Failure};
 use crate::format::json::{self, Json};
