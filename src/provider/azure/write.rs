@@ -23,7 +23,7 @@ use super::place::{Vault, identifier};
 use super::plan::Target;
 use super::store::Store;
 
-use fault::{Between, Unseen};
+use fault::{Between, Unseen, Unworked};
 
 /// The longest secret that some vault takes.
 const MOST: usize = 25_600;
@@ -258,7 +258,7 @@ impl Store<'_> {
             };
             match self.write(at, &read.kept, &next) {
                 Ok(now) => version = now,
-                Err(failure) => return done(version, Some(Unseen(failure).what())),
+                Err(failure) => return done(version, Some(Unworked(failure).what())),
             }
             mine = next;
         }

@@ -111,6 +111,10 @@ fn what_others_write_at_the_same_time() {
     set(azure.shim(), "azure:whole", "same").quiet();
     azure.meanwhile("first", "theirs");
     set(azure.shim(), "azure:first", "ours").says("at the same time; it is in the history");
+    // Somebody who writes a whole value over fields is no matter of fields.
+    azure.secret("mixed", "{}");
+    azure.meanwhile("mixed", "text");
+    set(azure.shim(), "azure:mixed#ours", "o").says("at the same time; it is in the history");
     // Who may not list does not know.
     azure.before(|seen: &Seen| {
         let denied = || refusal(403, "Forbidden", "", "ForbiddenByRbac");

@@ -14,13 +14,25 @@ impl Explain for Between {
     }
 }
 
-/// The versions could not be looked at, or what others wrote not be worked in.
+/// The versions could not be looked at.
 pub(super) struct Unseen(pub(super) Failure);
 
 impl Explain for Unseen {
     fn what(&self) -> String {
         format!(
             "it is not known whether somebody else wrote at the same time: {}",
+            self.0.what
+        )
+    }
+}
+
+/// What others wrote could not be worked in.
+pub(super) struct Unworked(pub(super) Failure);
+
+impl Explain for Unworked {
+    fn what(&self) -> String {
+        format!(
+            "somebody else wrote at the same time, and may miss something: {}",
             self.0.what
         )
     }
