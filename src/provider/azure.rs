@@ -15,10 +15,12 @@ mod plan;
 
 mod store;
 
+mod write;
+
 use crate::failure::Failure;
 use crate::format::naming::Policy;
 use crate::format::reference::Reference;
-use crate::provider::{Chosen, Keys, Row, Setting};
+use crate::provider::{Chosen, Keys, Row, Setting, Writing};
 
 use fault::Miswritten;
 
@@ -47,7 +49,10 @@ pub(crate) const ROW: Row = Row {
     },
     tend: None,
     open: |context| Ok(Box::new(store::Store::open(context)?)),
-    write: None,
+    write: Some(Writing {
+        open: |context| Ok(Box::new(store::Store::open(context)?)),
+        metadata: false,
+    }),
 };
 
 /// Nothing of Azure authenticates envshim alone: SDKs in the program read the same variables.

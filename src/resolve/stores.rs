@@ -105,6 +105,22 @@ impl Target {
         }
     }
 
+    /// The place of a variable below this one. Where no name has a slash in it, a hyphen joins.
+    pub fn below(&self, name: &str) -> Target {
+        let base = &self.reference.locator;
+        let slash = if base.ends_with('/') { "" } else { "/" };
+        let below = self.with(format!("{base}{slash}{name}"), None);
+        if (self.row.check)(&below.reference, false).is_ok() {
+            return below;
+        }
+        let base = base.trim_end_matches(['/', '-']);
+        let joined = self.with(format!("{base}-{name}"), None);
+        match (self.row.check)(&joined.reference, false) {
+            Ok(()) => joined,
+            Err(_) => below,
+        }
+    }
+
     /// The value as the store is to keep it.
     pub fn coded(&self, value: Secret) -> Secret {
         use base64ct::{Base64, Encoding};

@@ -199,8 +199,7 @@ fn items(values: Vec<(String, Secret)>, target: &Target, each: bool) -> Vec<Item
     let locator = &target.reference.locator;
     let item = |(name, value): (String, Secret)| {
         let target = match each {
-            true if locator.ends_with('/') => target.with(format!("{locator}{name}"), None),
-            true => target.with(format!("{locator}/{name}"), None),
+            true => target.below(&name),
             false => target.with(locator.clone(), Some(name.clone())),
         };
         Item {

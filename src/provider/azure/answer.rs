@@ -84,7 +84,8 @@ impl Got {
 pub(super) fn outcome(answer: &Heard, vault: &str, target: &Target) -> Outcome {
     let json = json::parse(answer.body.expose()).ok();
     if answer.status != 200 {
-        return Err(refused(answer.status, json.as_ref(), vault, Some(target)));
+        let json = json.as_ref();
+        return Err(refused(answer.status, json, vault, Some(target), false));
     }
     let got = || {
         let json = json.as_ref()?;
@@ -111,12 +112,13 @@ pub(super) fn named(secret: &Json) -> Option<(&str, Option<&str>)> {
     good.then(|| (name, parts.next()))
 }
 
-/// A refusal: of a secret, or of a listing.
+/// A refusal: of a secret, or of a listing; to read it or to write it.
 pub(super) fn refused(
     status: u16,
     json: Option<&Json>,
     vault: &str,
     target: Option<&Target>,
+    writes: bool,
 ) -> Trouble {
     let error = json.and_then(|json| json.get("error"));
     let text = |json: Option<&Json>, name| -> String {
@@ -146,8 +148,14 @@ pub(super) fn refused(
         }
         (403, "ForbiddenByConnection") => Fault::Private(place.vault),
         (403, _) if code == "Forbidden" || code == "AccessDenied" => {
-            Fault::Denied(place, Denial::read(&inner, &message))
+            let denial = Denial::read(&inner, &message);
+            if writes {
+                Fault::MayNotWrite(place, denial)
+            } else {
+                Fault::Denied(place, denial)
+            }
         }
+        (409, "ObjectIsDeletedButRecoverable") => Fault::Deleted(place),
         (429, _) => Fault::Throttled(place.vault),
         _ => Fault::Answer(place.vault, code, status),
     };

@@ -13,6 +13,7 @@ pub(super) enum Miswritten {
     Letter(char),
     Long,
     Identifier,
+    OldVersion,
 }
 
 impl Explain for Miswritten {
@@ -31,6 +32,9 @@ impl Explain for Miswritten {
             ),
             Miswritten::Long => "no secret in Key Vault has a name this long".to_owned(),
             Miswritten::Identifier => "is not the identifier of a secret".to_owned(),
+            Miswritten::OldVersion => {
+                "names a version, and what is written is always a new one".to_owned()
+            }
         }
     }
 
@@ -51,6 +55,7 @@ impl Explain for Miswritten {
                 Miswritten::Identifier => {
                     "write NAME, or https://VAULT.vault.azure.net/secrets/NAME[/VERSION] without ?vault="
                 }
+                Miswritten::OldVersion => "leave the version out",
             }
             .to_owned(),
         )
@@ -125,6 +130,12 @@ pub(super) enum Fault {
     NoVersion(Where, String),
     Disabled(Where),
     Denied(Where, Denial),
+    /// The same, to write.
+    MayNotWrite(Where, Denial),
+    /// It was deleted, and can be recovered.
+    Deleted(Where),
+    /// It is the key of a certificate, which the vault writes itself.
+    Managed(Where),
     /// The vault's firewall; our address.
     Firewall(String, Option<String>),
     /// The vault is open to private networks only.
@@ -197,6 +208,18 @@ impl Explain for Fault {
                 let who = who.map_or(String::new(), |who| format!(" for {who}"));
                 format!("access is denied to {}{who}", at.shown())
             }
+            Fault::MayNotWrite(at, denial) => {
+                let who = denial.who.as_ref();
+                let who = who.map_or(String::new(), |who| format!(" for {who}"));
+                format!("writing is denied to {}{who}", at.shown())
+            }
+            Fault::Deleted(at) => format!("{} was deleted, and keeps its name", at.shown()),
+            Fault::Managed(at) => {
+                format!(
+                    "{} is the key of a certificate, and changes with it",
+                    at.shown()
+                )
+            }
             Fault::Firewall(vault, address) => {
                 let address = address.as_ref();
                 let address = address.map_or(String::new(), |ip| format!(" ({ip})"));
@@ -261,7 +284,14 @@ impl Explain for Fault {
                 at.vault,
                 at.name()
             ),
-            Fault::Denied(at, denial) => granted(at, denial),
+            Fault::Denied(at, denial) => granted(at, denial, false),
+            Fault::MayNotWrite(at, denial) => granted(at, denial, true),
+            Fault::Deleted(at) => format!(
+                "az keyvault secret recover --vault-name {} --name {}, and set it again",
+                at.vault,
+                at.name()
+            ),
+            Fault::Managed(_) => "name another secret, or az keyvault certificate import".to_owned(),
             Fault::Firewall(vault, Some(address)) => {
                 format!("az keyvault network-rule add --name {vault} --ip-address {address}")
             }
@@ -287,11 +317,15 @@ impl Explain for Fault {
 }
 
 /// The command that grants what was denied, on the vault.
-fn granted(at: &Where, denial: &Denial) -> String {
+fn granted(at: &Where, denial: &Denial, writes: bool) -> String {
     let vault = &at.vault;
     let who = denial.who.as_deref().unwrap_or("PRINCIPAL");
     if denial.policies {
-        let right = if at.name.is_some() { "get" } else { "get list" };
+        let right = match at.name {
+            _ if writes => "get list set",
+            Some(_) => "get",
+            None => "get list",
+        };
         return format!(
             "az keyvault set-policy --name {vault} --object-id {who} --secret-permissions {right}"
         );
@@ -300,8 +334,9 @@ fn granted(at: &Where, denial: &Denial) -> String {
         Some(scope) => scope.clone(),
         None => format!("\"$(az keyvault show --name {vault} --query id --output tsv)\""),
     };
+    let role = if writes { "Officer" } else { "User" };
     format!(
-        "az role assignment create --role \"Key Vault Secrets User\" --assignee {who} --scope {scope}"
+        "az role assignment create --role \"Key Vault Secrets {role}\" --assignee {who} --scope {scope}"
     )
 }
 
@@ -317,15 +352,15 @@ mod tests {
             name: Some("a".into()),
         };
         assert_eq!(
-            granted(&at, &Denial::read("ForbiddenByRbac", message)),
+            granted(&at, &Denial::read("ForbiddenByRbac", message), false),
             "az role assignment create --role \"Key Vault Secrets User\" --assignee bb-2 --scope /subscriptions/s/resourcegroups/r_g/providers/microsoft.keyvault/vaults/kv"
         );
         let message = "The user, group or application 'appid=aa-1;oid=bb-2;iss=x' does not have secrets get permission on key vault 'kv;location=westeurope'.";
         assert_eq!(
-            granted(&at, &Denial::read("AccessDenied", message)),
+            granted(&at, &Denial::read("AccessDenied", message), false),
             "az keyvault set-policy --name kv --object-id bb-2 --secret-permissions get"
         );
-        let nothing = granted(&at, &Denial::read("", "$(rm -rf /)"));
+        let nothing = granted(&at, &Denial::read("", "$(rm -rf /)"), false);
         assert_eq!(
             nothing,
             "az role assignment create --role \"Key Vault Secrets User\" --assignee PRINCIPAL --scope \"$(az keyvault show --name kv --query id --output tsv)\""

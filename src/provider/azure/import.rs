@@ -33,10 +33,12 @@ pub(super) struct Listed {
 }
 
 /// A secret in a listing.
-struct Entry {
+pub(super) struct Entry {
     name: String,
+    /// Where versions are listed.
+    pub(super) version: Option<String>,
     state: State,
-    changed: Option<SystemTime>,
+    pub(super) changed: Option<SystemTime>,
     /// The key of a certificate, which the vault keeps as a secret too.
     managed: bool,
 }
@@ -48,7 +50,7 @@ impl Store<'_> {
         let Goal::Folder(vault, begin) = goal else {
             return None;
         };
-        let entries = match self.entries(*vault, PAGES) {
+        let entries = match self.entries(*vault, PAGE, PAGES) {
             Ok(entries) => entries,
             Err(failure) => return Some(Err(failure)),
         };
@@ -84,7 +86,7 @@ impl Store<'_> {
         vault: usize,
         begin: &str,
     ) -> Result<Vec<provider::Listed>, Failure> {
-        let entries = self.entries(vault, PAGES)?.into_iter();
+        let entries = self.entries(vault, PAGE, PAGES)?.into_iter();
         let entries = entries.filter(|entry| !entry.managed);
         let listed = entries.filter_map(|entry| {
             let (start, rest) = entry.name.split_at_checked(begin.len())?;
@@ -97,19 +99,24 @@ impl Store<'_> {
         Ok(listed.collect())
     }
 
-    /// The secrets of a vault without their values, from its first pages.
-    fn entries(&mut self, vault: usize, pages: usize) -> Result<Vec<Entry>, Failure> {
+    /// What a listing of a vault has, without values, from its first pages.
+    pub(super) fn entries(
+        &mut self,
+        vault: usize,
+        path: &str,
+        pages: usize,
+    ) -> Result<Vec<Entry>, Failure> {
         let place = self.plan.vaults.get(vault).cloned();
         let place = place.ok_or_else(|| Failure::from(Fault::Lost))?;
         let now = SystemTime::now();
         let mut entries = Vec::new();
-        let mut path = PAGE.to_owned();
+        let mut path = path.to_owned();
         for _ in 0..pages {
             let answer = self.ask(&[(vault, path)]).pop();
             let answer = answer.ok_or_else(|| Failure::from(Fault::Lost))??;
             let json = json::parse(answer.body.expose()).ok();
             if answer.status != 200 {
-                let trouble = refused(answer.status, json.as_ref(), &place.name, None);
+                let trouble = refused(answer.status, json.as_ref(), &place.name, None, false);
                 return Err(trouble.failure());
             }
             let malformed = || Failure::from(Fault::Malformed(place.name.clone()));
@@ -119,9 +126,10 @@ impl Store<'_> {
                 .and_then(Json::list)
                 .ok_or_else(malformed)?
             {
-                let (name, _) = named(secret).ok_or_else(malformed)?;
+                let (name, version) = named(secret).ok_or_else(malformed)?;
                 entries.push(Entry {
                     name: name.to_owned(),
+                    version: version.map(str::to_owned),
                     state: State::of(secret, now),
                     changed: moment(secret, "updated"),
                     managed: matches!(secret.get("managed"), Some(Json::Bool(true))),
@@ -159,7 +167,7 @@ impl Store<'_> {
             }
             let (vault, name) = (target.vault, target.name.clone());
             if !known.iter().any(|(listed, _)| *listed == vault) {
-                let names = self.entries(vault, FEW).unwrap_or_default();
+                let names = self.entries(vault, PAGE, FEW).unwrap_or_default();
                 known.push((vault, names.into_iter().map(|entry| entry.name).collect()));
             }
             let names = known.iter().find(|(listed, _)| *listed == vault);

@@ -3,6 +3,7 @@
 use crate::failure::Failure;
 use crate::provider::Wanted;
 
+use super::check;
 use super::place::{Vault, identifier};
 
 /// A secret in one version.
@@ -47,6 +48,10 @@ impl Plan {
     /// Adds where a reference leads.
     pub(super) fn add(&mut self, wanted: &Wanted<'_>, home: Option<&Vault>) -> Goal {
         let reference = wanted.reference;
+        // Of what is to be written, nobody has looked at the name yet.
+        if let Err(failure) = check(reference, wanted.import) {
+            return Goal::Nowhere(failure);
+        }
         let vault = match Vault::of(reference, home) {
             Ok(vault) => self.vault(vault),
             Err(failure) => return Goal::Nowhere(failure),
@@ -75,7 +80,8 @@ impl Plan {
         self.vaults.get(vault).map_or("", |vault| &vault.name)
     }
 
-    fn vault(&mut self, vault: Vault) -> usize {
+    /// Where this vault is among all.
+    pub(super) fn vault(&mut self, vault: Vault) -> usize {
         let known = self.vaults.iter().position(|known| *known == vault);
         known.unwrap_or_else(|| {
             self.vaults.push(vault);

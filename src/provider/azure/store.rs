@@ -2,7 +2,7 @@
 
 use crate::credential::azure::{Want, token};
 use crate::failure::Failure;
-use crate::http::{Address, Answer as Heard, Client, Request, Value};
+use crate::http::{Address, Answer as Heard, Client, Method, Request, Value};
 use crate::provider::{About, Answer, Context, Found, Listed, Provider, Trouble, Wanted};
 use crate::provider::{Value as Shape, fields, fields_of, pick};
 use crate::secret::{Secret, SecretBuffer};
@@ -23,7 +23,7 @@ pub(super) type Outcome = Result<Got, Trouble>;
 pub(super) struct Store<'a> {
     pub(super) context: Context<'a>,
     client: Client,
-    home: Option<Vault>,
+    pub(super) home: Option<Vault>,
     pub(super) plan: Plan,
     /// On what terms each vault is asked; in the order of the plan's.
     terms: Vec<Option<Result<Terms, Failure>>>,
@@ -140,7 +140,7 @@ impl<'a> Store<'a> {
             let (mut sent, mut requests) = (Vec::new(), Vec::new());
             for ((slot, (vault, path)), at) in answers.iter_mut().zip(paths).zip(0..) {
                 if slot.is_none() {
-                    match self.request(*vault, path) {
+                    match self.request(*vault, path, None) {
                         Ok(request) => {
                             sent.push((at, *vault));
                             requests.push(request);
@@ -167,8 +167,25 @@ impl<'a> Store<'a> {
             .collect()
     }
 
-    /// A request with the token of its vault.
-    fn request(&mut self, vault: usize, path: &str) -> Result<Request, Failure> {
+    /// The answer to a body that is put at a path of a vault, which was asked before.
+    pub(super) fn tell(
+        &mut self,
+        vault: usize,
+        path: &str,
+        body: Secret,
+    ) -> Result<Heard, Failure> {
+        let request = self.request(vault, path, Some(body))?;
+        let answer = self.client.send(&request);
+        answer.map_err(|fault| unheard(self.plan.vaults.get(vault), fault))
+    }
+
+    /// A request with the token of its vault; one that writes where there is a body.
+    fn request(
+        &mut self,
+        vault: usize,
+        path: &str,
+        body: Option<Secret>,
+    ) -> Result<Request, Failure> {
         let place = self.plan.vaults.get(vault).cloned();
         let place = place.ok_or_else(|| Failure::from(Fault::Lost))?;
         let terms = self.terms(vault, &place)?;
@@ -176,7 +193,12 @@ impl<'a> Store<'a> {
         let mut bearer = SecretBuffer::with_capacity(token.expose().len() + 7);
         bearer.push(b"Bearer ");
         bearer.push(token.expose());
-        let request = Request::get(address(&place, path)?);
+        let address = address(&place, path)?;
+        let request = match body {
+            Some(body) => Request::send(Method::Put, address, body)
+                .header("content-type", Value::Plain("application/json".into())),
+            None => Request::get(address),
+        };
         Ok(request.header("authorization", Value::Secret(bearer.finish())))
     }
 

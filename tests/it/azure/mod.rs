@@ -2,7 +2,7 @@
 
 mod chain;
 mod faults;
-mod oracles;
+pub mod oracles;
 mod promises;
 mod recorded;
 mod stores;

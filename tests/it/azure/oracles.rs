@@ -13,7 +13,7 @@ use crate::house::{Shim, repository, without};
 
 /// What the libraries read in the environment of this shim.
 #[track_caller]
-fn sdk(azure: &Azure, shim: &Shim, words: &[&str]) -> Json {
+pub fn sdk(azure: &Azure, shim: &Shim, words: &[&str]) -> Json {
     let mut command: Command = program("azure", "python");
     let set = shim.command();
     let set = set
@@ -32,19 +32,19 @@ fn sdk(azure: &Azure, shim: &Shim, words: &[&str]) -> Json {
 }
 
 /// The double, and a proxy by which the real names lead to it: the libraries insist on those.
-fn named() -> (Azure, Proxy) {
+pub fn named() -> (Azure, Proxy) {
     let azure = Azure::new();
     let proxy = Proxy::new(azure.server.address, |_| None);
     (azure, proxy)
 }
 
-fn real(shim: Shim, proxy: &Proxy) -> Shim {
+pub fn real(shim: Shim, proxy: &Proxy) -> Shim {
     shim.env("AZURE_VAULT_URL", "https://app.vault.azure.net")
         .env("AZURE_AUTHORITY_HOST", "login.microsoftonline.com")
         .env("HTTPS_PROXY", proxy.server.url())
 }
 
-fn left_out() -> bool {
+pub fn left_out() -> bool {
     without("azure")
 }
 

@@ -2,6 +2,8 @@
 //! It refuses what the real ones refuse, in their form (recorded exchanges and Microsoft's own SDK
 //! are its judges: `azure/recorded.rs`, `azure/oracles.rs`).
 
+mod write;
+
 use std::sync::{Arc, Mutex};
 
 use envshim::format::json::quote;
@@ -44,6 +46,8 @@ struct State {
     tokens: Vec<(String, String)>,
     assertions: Vec<String>,
     before: Reply,
+    /// What somebody else writes just before the next value is put.
+    meanwhile: Vec<(String, String)>,
 }
 
 #[derive(Clone)]
@@ -116,6 +120,7 @@ impl Azure {
             tokens: Vec::new(),
             assertions: Vec::new(),
             before: Box::new(|_| None),
+            meanwhile: Vec::new(),
         }));
         let shared = Arc::clone(&state);
         let config = authority.server("azure").config();
@@ -171,6 +176,19 @@ impl Azure {
         version
     }
 
+    /// Somebody else sets a secret just before the next value is put into it.
+    pub fn meanwhile(&self, name: &str, value: &str) {
+        let mut state = self.state();
+        state.meanwhile.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// The values that a secret has had, the newest last.
+    pub fn history(&self, name: &str) -> Vec<String> {
+        let state = self.state();
+        let mine = state.secrets.iter().filter(|secret| secret.name == name);
+        mine.map(|secret| secret.value.clone()).collect()
+    }
+
     /// A token as Entra gives it, for services that give some on this machine.
     pub fn token(&self, resource: &str) -> String {
         self.state().give(resource, TENANT)
@@ -189,7 +207,7 @@ impl Azure {
         let shim = Shim::new();
         // This machine may have an `az` of its own, with somebody's login.
         std::fs::create_dir(shim.folder.join("tools")).expect("a folder");
-        for tool in ["env", "od", "sh", "sleep", "touch"] {
+        for tool in ["cat", "env", "od", "sh", "sleep", "touch"] {
             let link = shim.folder.join("tools").join(tool);
             std::os::unix::fs::symlink(format!("/usr/bin/{tool}"), link).expect("a link");
         }
@@ -311,7 +329,7 @@ impl State {
         )
     }
 
-    fn vault(&self, seen: &Seen, vault: &str, domain: &str, host: &str) -> Vec<u8> {
+    fn vault(&mut self, seen: &Seen, vault: &str, domain: &str, host: &str) -> Vec<u8> {
         let resource = format!("https://{domain}");
         let challenge = |message: &str| {
             let body = format!(
@@ -350,6 +368,9 @@ impl State {
                 "",
             );
         }
+        if seen.line.starts_with("PUT ") {
+            return self.put(seen, vault, path, host);
+        }
         if !seen.line.starts_with("GET ") {
             return refusal(405, "MethodNotAllowed", "", "");
         }
@@ -357,6 +378,7 @@ impl State {
         let parts: Vec<&str> = path.split('/').skip(1).collect();
         match parts[..] {
             ["secrets"] => listing(&mine, query, host),
+            ["secrets", name, "versions"] => write::versions(&mine, name, query, host),
             ["secrets", name, ref rest @ ..] if rest.len() < 2 => {
                 let fits = |c: char| c.is_ascii_alphanumeric() || c == '-';
                 if name.is_empty() || name.len() > 127 || !name.chars().all(fits) {
@@ -385,26 +407,29 @@ impl State {
                         "Operation get is not allowed on a disabled secret.",
                         "SecretDisabled",
                     ),
-                    Some(secret) => {
-                        let body = format!(
-                            "{{\"value\":{},\"id\":\"https://{host}/secrets/{}/{}\",\"attributes\":{{{},\"created\":1629853039,\"updated\":1629853039,\"recoveryLevel\":\"Recoverable+Purgeable\",\"recoverableDays\":90}}{}}}",
-                            quote(&secret.value),
-                            secret.name,
-                            secret.version,
-                            secret.attributes,
-                            secret.more
-                        );
-                        answer(
-                            200,
-                            "Content-Type: application/json; charset=utf-8\r\n",
-                            body,
-                        )
-                    }
+                    Some(secret) => bundle(secret, host),
                 }
             }
             _ => refusal(404, "ResourceNotFound", "", ""),
         }
     }
+}
+
+/// A secret with its value.
+fn bundle(secret: &Secret, host: &str) -> Vec<u8> {
+    let body = format!(
+        "{{\"value\":{},\"id\":\"https://{host}/secrets/{}/{}\",\"attributes\":{{{},\"created\":1629853039,\"updated\":1629853039,\"recoveryLevel\":\"Recoverable+Purgeable\",\"recoverableDays\":90}}{}}}",
+        quote(&secret.value),
+        secret.name,
+        secret.version,
+        secret.attributes,
+        secret.more
+    );
+    answer(
+        200,
+        "Content-Type: application/json; charset=utf-8\r\n",
+        body,
+    )
 }
 
 /// A page of the names in a vault, 25 at most.

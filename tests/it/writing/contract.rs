@@ -6,8 +6,10 @@ use std::io::Write;
 use envshim::provider::writable;
 
 use super::{set, texts};
+use crate::azure::oracles::{left_out, named, real, sdk};
 use crate::house::Shim;
 use crate::house::aws::{Aws, text as boto};
+use crate::house::azure::Azure;
 use crate::house::google::Drongo;
 use crate::house::openbao::{OpenBao, text};
 
@@ -27,7 +29,7 @@ pub trait Client {
 }
 
 /// The schemes that have a client below.
-const CLIENTS: &[&str] = &["aws", "file", "gcp", "ssm", "vault"];
+const CLIENTS: &[&str] = &["aws", "azure", "file", "gcp", "ssm", "vault"];
 
 #[test]
 fn every_store_that_takes_values_has_a_client_here() {
@@ -286,6 +288,41 @@ fn google_keeps_what_it_is_given() {
         return;
     };
     keeps_what_it_is_given(&Google(drongo));
+}
+
+struct KeyVault {
+    azure: Azure,
+    proxy: crate::house::wire::Proxy,
+}
+
+impl Client for KeyVault {
+    fn shim(&self) -> Shim {
+        self.azure.shim()
+    }
+
+    fn reference(&self, name: &str) -> String {
+        format!("azure:contract-{name}")
+    }
+
+    fn read(&self, name: &str) -> Vec<u8> {
+        let name = format!("contract-{name}");
+        let shim = real(self.azure.shim(), &self.proxy);
+        let there = sdk(&self.azure, &shim, &["secret", &name]);
+        text(&there, &name).into_bytes()
+    }
+
+    fn holds(&self, value: &[u8]) -> bool {
+        std::str::from_utf8(value).is_ok() && value.len() <= 25_000
+    }
+}
+
+#[test]
+fn key_vault_keeps_what_it_is_given() {
+    if left_out() {
+        return;
+    }
+    let (azure, proxy) = named();
+    keeps_what_it_is_given(&KeyVault { azure, proxy });
 }
 
 struct Files(crate::house::Folder);

@@ -3,6 +3,7 @@
 use std::process::{Command, Stdio};
 
 use crate::house::aws::Aws;
+use crate::house::azure::Azure;
 use crate::house::google::Drongo;
 use crate::house::openbao::OpenBao;
 use crate::house::{Folder, Shim, envshim, repository};
@@ -119,10 +120,15 @@ fn the_transcripts_of_google() {
 }
 
 #[test]
+fn the_transcripts_of_azure() {
+    sections_of("azure", &Azure::new().shim());
+}
+
+#[test]
 fn every_transcript_is_run() {
     for (kind, _) in transcripts() {
         assert!(
-            ["sealed", "vault", "aws", "google"].contains(&kind.as_str()),
+            ["sealed", "vault", "aws", "azure", "google"].contains(&kind.as_str()),
             "{kind}"
         );
     }

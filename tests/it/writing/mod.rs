@@ -2,6 +2,7 @@
 //! another writer, and nothing of it stands on a command line or a disk.
 
 mod aws;
+mod azure;
 mod contract;
 mod docs;
 mod edit;
