@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use nix::libc;
-use nix::unistd::{Pid, getpgid};
+use nix::unistd::{Pid, getpgid, getpid};
 
 use super::deadlines::Due;
 use super::supervisor::{Stage, Supervisor};
@@ -36,6 +36,10 @@ impl Supervisor {
         // The program may have sent it, so it may be there already.
         self.hear();
         let number = signal.number;
+        // Of a word to a relay that had ended: the kernel says that we have sent it.
+        if number == libc::SIGPIPE && signal.sender == getpid().as_raw() {
+            return;
+        }
         let child = match self.stage {
             Stage::Draining(_) | Stage::Gone(_) => None,
             _ => Some(self.child.pid),
