@@ -2,7 +2,7 @@
 //! missing is made.
 //!
 //! Nothing can be compared before a version is added, but versions are counted: see
-//! [`Counted`](crate::provider::write::Counted).
+//! [`Counted`].
 
 use base64ct::{Base64, Encoding};
 

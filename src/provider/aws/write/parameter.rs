@@ -1,5 +1,5 @@
 //! Parameter Store has no check-and-set, but counts its versions: see
-//! [`Counted`](crate::provider::write::Counted).
+//! [`Counted`].
 
 use crate::credential::aws::Service;
 use crate::failure::{Explain, Failure};
