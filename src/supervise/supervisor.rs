@@ -295,7 +295,7 @@ impl Supervisor {
             && !self.relays.pids.is_empty()
             && tree::descendants(&self.relays.pids).is_empty()
         {
-            self.stage = Stage::Gone(status);
+            self.give_back(status);
         }
     }
 
