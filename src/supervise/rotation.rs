@@ -79,8 +79,8 @@ pub(super) struct Rotation {
     returns: Vec<OwnedFd>,
     /// The same, to a program that may still use it.
     later: VecDeque<OwnedFd>,
-    /// What the last look saw.
-    seen: Print,
+    /// What the last look saw, where that is not what the program has.
+    seen: Option<Print>,
     pub(super) sent: Option<Sent>,
     /// To be sent out as soon as nobody is on the way.
     pub(super) next: Option<(Errand, Reason)>,
@@ -135,13 +135,13 @@ impl Rotation {
 
     /// A look saw something else than the program has.
     pub(super) fn changed(&mut self, seen: Print, splay: Duration) {
-        self.seen = seen;
+        self.seen = Some(seen);
         self.change = after(QUIET + random(splay));
     }
 
     /// What the last look saw is what the program has, as far as we are concerned.
     pub(super) fn accept_look(&mut self) {
-        self.told.seen = self.seen;
+        self.told.seen = self.seen.take().unwrap_or(self.told.seen);
     }
 
     /// Renewing failed on the way.
