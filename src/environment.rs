@@ -21,7 +21,7 @@ mod fault;
 
 pub mod limits;
 
-mod memory_file;
+pub mod memory_file;
 
 use fault::Fault;
 use limits::{Excess, STRING};

@@ -1,12 +1,12 @@
 //! Memory files: a secret that a program wants as a file, and that never touches a disk.
 
 use std::fs::File;
-use std::os::fd::OwnedFd;
-use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, SealFlag, fcntl};
+use nix::fcntl::{FcntlArg, OFlag, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::stat::{Mode, fchmod};
 use nix::unistd::{Gid, Uid, fchown};
@@ -47,9 +47,9 @@ fn made(
     let plain = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
     // Since Linux 6.3 a memory file can be kept from ever being executed.
     let never_executed = plain | MFdFlags::from_bits_retain(nix::libc::MFD_NOEXEC_SEAL);
-    let short: String = name.chars().take(60).collect();
-    let fd = match memfd_create(short.as_str(), never_executed) {
-        Err(Errno::EINVAL) => memfd_create(short.as_str(), plain)?,
+    let short = short(name);
+    let fd = match memfd_create(short, never_executed) {
+        Err(Errno::EINVAL) => memfd_create(short, plain)?,
         made => made?,
     };
     // Written at an offset, so that the descriptor itself still reads from the start.
@@ -71,6 +71,34 @@ fn made(
         | SealFlag::F_SEAL_SEAL;
     fcntl(&fd, FcntlArg::F_ADD_SEALS(seals))?;
     Ok(fd)
+}
+
+/// The memory files of this name that a process has, opened for writing. The process may be hostile
+/// and we may be root: what is opened is looked at before anything is written, so that nothing but a
+/// memory file is ever one.
+pub fn of_process(pid: i32, name: &str) -> Vec<File> {
+    let shown = PathBuf::from(format!("/memfd:{} (deleted)", short(name)));
+    let is_it = |path: &Path| std::fs::read_link(path).is_ok_and(|to| to == shown);
+    let entries = std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter();
+    let paths = entries.flatten().flatten().map(|entry| entry.path());
+    let open = |path: PathBuf| {
+        // Whatever stands there by now, opening it waits for nobody.
+        let calm = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+        let mut options = File::options();
+        let options = options.write(true).custom_flags(calm.bits());
+        let file = options.open(path).ok()?;
+        let own = format!("/proc/self/fd/{}", file.as_raw_fd());
+        // A file of a tmpfs has seals too, but can get no more.
+        let seals = fcntl(&file, FcntlArg::F_GET_SEALS).ok()?;
+        let memory = seals & SealFlag::F_SEAL_SEAL.bits() == 0;
+        (memory && is_it(Path::new(&own))).then_some(file)
+    };
+    paths.filter(|path| is_it(path)).filter_map(open).collect()
+}
+
+/// What a memory file is called: the kernel takes 249 bytes.
+fn short(name: &str) -> &str {
+    name.get(..name.len().min(240)).unwrap_or("envshim")
 }
 
 /// Looks at the content, piece by piece, without moving where the program will read from.
