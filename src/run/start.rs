@@ -29,6 +29,7 @@ pub(super) fn start(
             Some("it is for output that is kept: envshim --mask -- program >log 2>&1"),
         );
     }
+    supervised::goes_together(settings)?;
     // Before anything is known that the parent should not know; where nothing is loaded, as late as
     // can be, because whatever two processes touch costs twice.
     let loads = !settings.supervision.init || settings.resolve_env || !settings.file_env.is_empty();

@@ -10,9 +10,8 @@ use super::load_for;
 use super::start::{MadeOf, prepare};
 use crate::audit::Record;
 use crate::clock::Deadline;
-use crate::environment::Environment;
+use crate::environment::{Environment, memory_file};
 use crate::failure::{Explain, Failure, Failures};
-use crate::files;
 use crate::helper;
 use crate::process::{self, Program};
 use crate::provider::{self, Context, Loan, Network, Tend};
@@ -147,15 +146,14 @@ fn command_of(command: &str, settings: &Settings, report: &Report) -> Result<Fai
     Ok(process::exec(&program, &environment.block(), &[]))
 }
 
-/// More than an environment can hold.
-const MOST: usize = 64 << 20;
-
 /// Why a signal would tell the program nothing new.
 enum Fault {
     /// All its secrets are in variables.
     NoFiles,
     /// Those who mask were told the old values.
     Masked,
+    /// The dump wins over every later look.
+    Dumped,
     /// The program's own memory file cannot be written.
     Unwritten(String),
 }
@@ -171,6 +169,10 @@ impl Explain for Fault {
                 "--mask: values that --on-change=signal brings to a running program would be seen"
                     .to_owned()
             }
+            Fault::Dumped => {
+                "--dump: .env.dump would win over every later look, and no change be seen"
+                    .to_owned()
+            }
             Fault::Unwritten(name) => {
                 format!("{name}: the file that the program has cannot be written anew")
             }
@@ -182,50 +184,47 @@ impl Explain for Fault {
             Fault::NoFiles => {
                 "give it what it can read again as a file: NAME=scheme:...?as=file; or --on-change=restart"
             }
+            Fault::Dumped => "leave --dump out where secrets are watched",
             Fault::Masked | Fault::Unwritten(_) => "--on-change=restart starts the program anew",
         }
         .to_owned())
     }
 }
 
+/// What cannot go together, told before anything is loaded.
+pub(super) fn goes_together(settings: &Settings) -> Result<(), Failure> {
+    let told = &settings.supervision;
+    if told.rotation.rewrites_files() && told.masks() {
+        return Err(Fault::Masked.into());
+    }
+    if told.rotation.wanted() && settings.dump {
+        return Err(Fault::Dumped.into());
+    }
+    Ok(())
+}
+
 /// A signal is of use only for files.
 pub(super) fn has_files(settings: &Settings, environment: &Environment) -> Result<(), Failure> {
-    if !settings.supervision.rotation.rewrites_files() {
-        return Ok(());
-    }
-    match (environment.files().is_empty(), settings.supervision.masks()) {
-        (true, _) => Err(Fault::NoFiles.into()),
-        (false, true) => Err(Fault::Masked.into()),
-        (false, false) => Ok(()),
+    let rewrites = settings.supervision.rotation.rewrites_files();
+    match rewrites && environment.files().is_empty() {
+        true => Err(Fault::NoFiles.into()),
+        false => Ok(()),
     }
 }
 
-/// Writes the memory files of a running program anew, each found by the variable that leads to it.
+/// Writes the memory files of a running program anew.
 fn rewrite(environment: &Environment, program: i32) -> Result<(), Failures> {
-    let given = File::options()
-        .read(true)
-        .open(format!("/proc/{program}/environ"));
-    let given = given
-        .ok()
-        .and_then(|mut file| files::drain(&mut file, 0, MOST).ok()?);
-    let given = given.unwrap_or_else(|| Secret::new(Vec::new()));
     let mut wrong = Failures::default();
     for (name, file) in environment.file_names() {
-        let prefix = format!("{name}=/proc/self/fd/");
-        let mut strings = given.expose().split(|byte| *byte == 0);
-        let number = strings.find_map(|string| string.strip_prefix(prefix.as_bytes()));
-        let number =
-            number.and_then(|number| std::str::from_utf8(number).ok()?.parse::<u32>().ok());
-        let path = number.map(|number| format!("/proc/{program}/fd/{number}"));
-        let target = path.and_then(|path| File::options().write(true).open(path).ok());
         let content = read(file);
-        // In one go, so that a reader in between finds the whole of one or of the other.
-        let written = target.is_some_and(|target| {
+        let targets = memory_file::of_process(program, &name);
+        let write = |target: File| {
+            // In one go, so that a reader in between finds the whole of one or of the other.
             let length = content.expose().len() as u64;
             let done = target.write_all_at(content.expose(), 0);
             done.and_then(|()| target.set_len(length)).is_ok()
-        });
-        if !written {
+        };
+        if targets.is_empty() || !targets.into_iter().all(write) {
             wrong.0.push(Fault::Unwritten(name).into());
         }
     }

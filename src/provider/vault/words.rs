@@ -145,7 +145,7 @@ impl Explain for Fault {
                 "leave it out; namespace and token have settings of their own".to_owned()
             }
             Fault::Unverified => "name the authority instead: VAULT_CACERT=/path/ca.pem".to_owned(),
-            Fault::NotRenewed(_) => "new credentials are wanted before it ends".to_owned(),
+            Fault::NotRenewed(_) => "--on-change=restart gets new ones before it ends; or raise max_ttl of the role".to_owned(),
             Fault::NotRevoked(_) => {
                 "it ends by itself; allow `update` on sys/leases/revoke and auth/token/revoke-self"
                     .to_owned()

@@ -108,11 +108,31 @@ fn a_signal_goes_with_files_that_are_written_anew() {
     wait_until("the short one", || it.out() == "oneanother, longer one2");
     it.stops(3);
 
+    // It may have forgotten the variable, as programs do that show a title of their own.
+    let program = "f=$A; exec env -u A F=$f sh -c 'cat $F; trap \"cat $F\" HUP; \
+                   trap \"exit 3\" TERM; while :; do sleep 0.1; done'";
+    let shim = watched("--watch 1s --on-change signal:HUP", program)
+        .file(".vault", "SECRET_MANAGER_PATH=.\nA=file:secret?as=file\n");
+    let mut it = Running::start(shim);
+    it.wait_for("one");
+    it.replace("secret", "two\n");
+    wait_until("the new one", || it.out() == "onetwo");
+    it.stops(3);
+
     watched("--on-change signal:HUP", "true")
         .run()
         .exits(125)
         .says("--on-change: the program has its secrets in variables, which no signal changes")
         .says("--on-change=restart");
+
+    // What cannot go together is told before anything is loaded.
+    watched("--mask --on-change signal:HUP", "true")
+        .run()
+        .exits(125)
+        .says("would be seen");
+    let refused = watched("--dump --watch 1s", "true").run().exits(125);
+    assert!(!refused.folder.join(".env.dump").exists());
+    refused.says("hint: leave --dump out where secrets are watched");
 }
 
 #[test]
