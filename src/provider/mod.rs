@@ -243,7 +243,8 @@ pub trait Provider: Send {
     fn fetch(&mut self, wanted: &[Wanted<'_>]) -> Vec<Answer>;
 
     /// The names that an import would take. A store that can tell them without their values does.
-    fn list(&mut self, wanted: &Wanted<'_>) -> Result<Vec<Listed>, Trouble> {
+    /// Without `details` nothing is asked for versions and ages alone.
+    fn list(&mut self, wanted: &Wanted<'_>, _details: bool) -> Result<Vec<Listed>, Trouble> {
         fields_of(self, wanted)
     }
 }
@@ -265,6 +266,7 @@ pub(crate) fn fields_of<P: Provider + ?Sized>(
                 name,
                 version: version.clone(),
                 changed,
+                note: None,
             };
             fields.into_iter().map(listed).collect()
         }
@@ -273,6 +275,7 @@ pub(crate) fn fields_of<P: Provider + ?Sized>(
                 name: item.name,
                 version: item.version,
                 changed: None,
+                note: None,
             };
             items.into_iter().map(listed).collect()
         }
@@ -287,6 +290,8 @@ pub struct Listed {
     pub version: Option<String>,
     /// When that was written.
     pub changed: Option<SystemTime>,
+    /// Why a load would not take it: `is disabled`.
+    pub note: Option<String>,
 }
 
 /// How a store is asked for a bare key, as in `envshim get database/password`.

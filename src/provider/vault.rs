@@ -267,13 +267,13 @@ impl Provider for Vault<'_> {
             .collect()
     }
 
-    fn list(&mut self, wanted: &Wanted<'_>) -> Result<Vec<Listed>, Trouble> {
+    fn list(&mut self, wanted: &Wanted<'_>, details: bool) -> Result<Vec<Listed>, Trouble> {
         let session = login::enter(&mut self.server, &self.context);
         let session = session.map_err(|fault| fault.trouble())?;
         let mount = mount(self.context.settings);
         let known = self.kind.map(|kind| (mount, kind));
         let mut reader = Reader::new(&self.server, session, known);
-        list::names(&mut reader, wanted, mount).map_err(|fault| fault.trouble())
+        list::names(&mut reader, wanted, mount, details).map_err(|fault| fault.trouble())
     }
 }
 

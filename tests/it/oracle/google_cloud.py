@@ -85,6 +85,8 @@ class State:
         self.pages = {}
         self.denied = []
         self.unlisted = False
+        # Nobody may see versions without their values.
+        self.unseen = False
         # To whom it is denied to add a version to a secret, or to make one.
         self.unadded = []
         self.uncreated = []
@@ -115,7 +117,7 @@ class State:
         secret = place.setdefault(name, {"labels": {}, "versions": [], "aliases": {}})
         secret["labels"].update(labels or {})
         if value is not None:
-            secret["versions"].append({"data": base64.b64decode(value), "state": "ENABLED"})
+            secret["versions"].append(fresh(base64.b64decode(value)))
         return len(secret["versions"])
 
     def state(self, name, version, state):
@@ -144,6 +146,11 @@ class State:
 
 
 STATE = State()
+
+
+def fresh(data):
+    now = datetime.datetime.now(datetime.timezone.utc)
+    return {"data": data, "state": "ENABLED", "made": now.strftime("%Y-%m-%dT%H:%M:%S.%fZ")}
 
 
 def who_is(headers):
@@ -189,11 +196,11 @@ def secret_manager(method, host, path, query, headers, body):
         raise Refused(403, "PERMISSION_DENIED", reason="ACCESS_TOKEN_SCOPE_INSUFFICIENT")
     name = r"[A-Za-z0-9_-]{1,255}"
     begin = r"/v1/projects/([a-z0-9-]+)(?:/locations/([a-z0-9-]+))?/secrets"
-    rest = {"GET": rf"(?:/({name})/versions/({name}):access)?", "POST": rf"(?:/({name})(:)addVersion)?"}
+    rest = {"GET": rf"(?:/({name})/versions/({name})(:access)?)?", "POST": rf"(?:/({name})()(:addVersion))?"}
     found = method in rest and re.fullmatch(begin + rest[method], path)
     if not found or bool(body) != (method == "POST"):
         raise Refused(404, "NOT_FOUND")
-    project, location, name, version = found.groups()
+    project, location, name, version, verb = found.groups()
     if host != ("secretmanager.googleapis.com" if location is None else f"secretmanager.{location}.rep.googleapis.com"):
         raise Refused(400, "INVALID_ARGUMENT", "wrong endpoint")
     payer = headers.get("x-goog-user-project")
@@ -217,6 +224,8 @@ def secret_manager(method, host, path, query, headers, body):
         return listing(place, at, query)
     if set(query) - {"$alt"}:
         raise Refused(400, "INVALID_ARGUMENT", "unknown parameter")
+    if verb is None:
+        return about(place, at, name, version)
     if name in STATE.denied or who in STATE.denied:
         raise Refused(403, "PERMISSION_DENIED",
                       f"Permission 'secretmanager.versions.access' denied for resource '{at}/secrets/{name}/versions/{version}' (or it may not exist).",
@@ -224,7 +233,7 @@ def secret_manager(method, host, path, query, headers, body):
     return access(place, at, name, version)
 
 
-def access(place, at, name, version):
+def found_version(place, at, name, version):
     if name not in place or (version == "latest" and not place[name]["versions"]):
         raise Refused(404, "NOT_FOUND", f"Secret [{at}/secrets/{name}] not found or has no versions.")
     versions = place[name]["versions"]
@@ -232,7 +241,19 @@ def access(place, at, name, version):
     where = f"{at}/secrets/{name}/versions/{number}"
     if not str(number).isdigit() or not 0 < int(number) <= len(versions):
         raise Refused(404, "NOT_FOUND", f"Secret Version [{where}] not found.")
-    found = versions[int(number) - 1]
+    return where, versions[int(number) - 1]
+
+
+def about(place, at, name, version):
+    where, found = found_version(place, at, name, version)
+    if STATE.unseen:
+        raise Refused(403, "PERMISSION_DENIED", f"Permission 'secretmanager.versions.get' denied for resource '{where}' (or it may not exist).",
+                      reason="IAM_PERMISSION_DENIED", permission="secretmanager.versions.get")
+    return {"name": where, "createTime": found["made"], "state": found["state"], "etag": '"1"'}
+
+
+def access(place, at, name, version):
+    where, found = found_version(place, at, name, version)
     if found["state"] != "ENABLED":
         raise Refused(400, "FAILED_PRECONDITION", f"Secret Version [{where}] is in {found['state']} state.")
     data = found["data"]
@@ -293,8 +314,8 @@ def add(place, at, who, name, location, query, asked):
         raise Refused(400, "INVALID_ARGUMENT", "Given checksum does not match the payload.")
     versions = place[name]["versions"]
     if name in STATE.between:
-        versions.append({"data": STATE.between.pop(name).encode(), "state": "ENABLED"})
-    versions.append({"data": data, "state": "ENABLED"})
+        versions.append(fresh(STATE.between.pop(name).encode()))
+    versions.append(fresh(data))
     return {"name": f"{at}/secrets/{name}/versions/{len(versions)}", "createTime": "2026-01-01T00:00:00Z",
             "state": "ENABLED", "etag": '"1"', "clientSpecifiedPayloadChecksum": True}
 
