@@ -50,7 +50,7 @@ pub(crate) const ROW: Row = Row {
     open: |context| Ok(Box::new(Files { context })),
     write: Some(Writing {
         open: |context| Ok(Box::new(Files { context })),
-        metadata: false,
+        metadata: None,
     }),
 };
 

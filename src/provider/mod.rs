@@ -39,7 +39,7 @@ use crate::secret::Secret;
 pub use lease::{Lease, Loan, Tend, Tended, Tender};
 pub use network::Network;
 
-pub use write::{Change, Seen, Store, Writing, Written};
+pub use write::{Change, Metadata, Seen, Store, Writing, Written};
 
 /// Every provider. The order is that of the help and of the search for a bare key.
 pub static PROVIDERS: &[Row] = &[

@@ -42,8 +42,8 @@ use crate::format::json::{self, Json};
 use crate::format::naming::Policy;
 use crate::format::reference::Reference;
 use crate::provider::{
-    About, Answer, Chosen, Context, Found, Keys, Listed, Lookup, Provider, Row, Trouble, Value,
-    Wanted, Writing, fields,
+    About, Answer, Chosen, Context, Found, Keys, Listed, Lookup, Metadata, Provider, Row, Trouble,
+    Value, Wanted, Writing, fields,
 };
 use crate::secret::Secret;
 
@@ -78,7 +78,17 @@ pub(crate) const ROW: Row = Row {
     open: |context| Ok(Box::new(Vault::of(context)?)),
     write: Some(Writing {
         open: |context| Ok(Box::new(Vault::of(context)?)),
-        metadata: true,
+        metadata: Some(Metadata {
+            most: 64,
+            fits: |name, value| {
+                let printable = |text: &str| !text.chars().any(char::is_control);
+                name.len() <= 128
+                    && (1..=512).contains(&value.len())
+                    && printable(name)
+                    && printable(value)
+            },
+            rule: "64 at most, with names of 128 bytes, and values of 1 to 512, that can be printed",
+        }),
     }),
 };
 

@@ -70,11 +70,16 @@ impl Target {
         }
     }
 
+    /// The resource of its secret.
+    pub(super) fn whole(&self) -> String {
+        let parent = parent(&self.project, self.location.as_deref());
+        format!("{parent}/{}", self.name)
+    }
+
     /// The resource of its version.
     pub(super) fn path(&self) -> String {
-        let parent = parent(&self.project, self.location.as_deref());
         let version = self.version.as_deref().unwrap_or("latest");
-        format!("{parent}/{}/versions/{version}", self.name)
+        format!("{}/versions/{version}", self.whole())
     }
 }
 

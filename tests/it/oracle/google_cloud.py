@@ -87,6 +87,10 @@ class State:
         self.unlisted = False
         # Nobody may see versions without their values.
         self.unseen = False
+        # To whom it is denied to see and change secrets themselves.
+        self.unannotated = []
+        # What somebody else annotates right before the next change.
+        self.annotates = None
         # To whom it is denied to add a version to a secret, or to make one.
         self.unadded = []
         self.uncreated = []
@@ -196,9 +200,10 @@ def secret_manager(method, host, path, query, headers, body):
         raise Refused(403, "PERMISSION_DENIED", reason="ACCESS_TOKEN_SCOPE_INSUFFICIENT")
     name = r"[A-Za-z0-9_-]{1,255}"
     begin = r"/v1/projects/([a-z0-9-]+)(?:/locations/([a-z0-9-]+))?/secrets"
-    rest = {"GET": rf"(?:/({name})/versions/({name})(:access)?)?", "POST": rf"(?:/({name})()(:addVersion))?"}
+    rest = {"GET": rf"(?:/({name})(?:/versions/({name})(:access)?)?)?", "POST": rf"(?:/({name})()(:addVersion))?",
+            "PATCH": rf"/({name})()()"}
     found = method in rest and re.fullmatch(begin + rest[method], path)
-    if not found or bool(body) != (method == "POST"):
+    if not found or bool(body) != (method != "GET"):
         raise Refused(404, "NOT_FOUND")
     project, location, name, version, verb = found.groups()
     if host != ("secretmanager.googleapis.com" if location is None else f"secretmanager.{location}.rep.googleapis.com"):
@@ -213,17 +218,19 @@ def secret_manager(method, host, path, query, headers, body):
         raise Refused(403, "PERMISSION_DENIED", reason="SERVICE_DISABLED",
                       consumer=f"projects/{NUMBERS[project]}", service="secretmanager.googleapis.com")
     at = f"projects/{NUMBERS[project]}" + (f"/locations/{location}" if location else "")
-    if method == "POST":
+    if method != "GET":
         if headers.get_all("content-type") != ["application/json"]:
             raise Refused(400, "INVALID_ARGUMENT", "content type")
         place = STATE.places.setdefault((project, location), {})
-        act = create if name is None else add
+        act = create if name is None else patch if method == "PATCH" else add
         return act(place, at, who, query.pop("secretId", None) if name is None else name, location, query, json.loads(body))
     place = STATE.places.get((project, location), {})
     if name is None:
         return listing(place, at, query)
     if set(query) - {"$alt"}:
         raise Refused(400, "INVALID_ARGUMENT", "unknown parameter")
+    if version is None:
+        return secret(place, at, who, name)
     if verb is None:
         return about(place, at, name, version)
     if name in STATE.denied or who in STATE.denied:
@@ -287,6 +294,41 @@ def create(place, at, who, name, location, query, asked):
         raise Refused(400, "INVALID_ARGUMENT", "replication of a regional secret")
     place[name] = {"labels": {}, "versions": [], "aliases": {}, "late": STATE.late, **asked}
     return {"name": f"{at}/secrets/{name}", "createTime": "2026-01-01T00:00:00Z", "etag": '"1"', **asked}
+
+
+def secret(place, at, who, name):
+    if who in STATE.unannotated:
+        raise Refused(403, "PERMISSION_DENIED", f"Permission 'secretmanager.secrets.get' denied for resource '{at}/secrets/{name}' (or it may not exist).",
+                      reason="IAM_PERMISSION_DENIED", permission="secretmanager.secrets.get")
+    if name not in place:
+        raise Refused(404, "NOT_FOUND", f"Secret [{at}/secrets/{name}] not found.")
+    found = place[name]
+    annotations = found.get("annotations")
+    return {"name": f"{at}/secrets/{name}", "createTime": "2026-01-01T00:00:00Z", "etag": f'"{found.get("edits", 0)}"',
+            "labels": found["labels"], **({"annotations": annotations} if annotations else {})}
+
+
+def patch(place, at, who, name, location, query, asked):
+    if set(query) - {"$alt"} != {"updateMask"} or query["updateMask"] != "annotations" or set(asked) - {"etag", "name"} != {"annotations"}:
+        raise Refused(400, "INVALID_ARGUMENT", "what is to be changed")
+    now = secret(place, at, who, name)
+    if STATE.annotates:
+        mine, STATE.annotates = STATE.annotates, None
+        change(place[name], {**place[name].get("annotations", {}), **mine})
+        now = secret(place, at, who, name)
+    if "etag" in asked and asked["etag"] != now["etag"]:
+        raise Refused(400, "FAILED_PRECONDITION", "The etag is not that of the secret.")
+    total = sum(len(key.encode()) + len(value.encode()) for key, value in asked["annotations"].items())
+    rule = r"[a-zA-Z0-9]([a-zA-Z0-9_.-]{0,61}[a-zA-Z0-9])?"
+    if total >= 16384 or not all(re.fullmatch(rule, key) for key in asked["annotations"]):
+        raise Refused(400, "INVALID_ARGUMENT", "annotations")
+    change(place[name], asked["annotations"])
+    return secret(place, at, who, name)
+
+
+def change(found, annotations):
+    found["annotations"] = annotations
+    found["edits"] = found.get("edits", 0) + 1
 
 
 def add(place, at, who, name, location, query, asked):
@@ -512,7 +554,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 status, answer = refused.status, refused.body
         self.reply(status, answer)
 
-    do_GET = do_POST = do_PUT = handle_one
+    do_GET = do_POST = do_PUT = do_PATCH = handle_one
 
 
 class Server(http.server.ThreadingHTTPServer):
