@@ -258,6 +258,24 @@ fn is_ours(binding: &Binding, schemes: &[&'static str]) -> bool {
         || text.starts_with(b"text:")
 }
 
+/// A repository can be anybody's, and its configuration names programs. None is run: no monitor, no
+/// hook, and nothing is fetched that is not there.
+const GIT: &str = "git -c core.fsmonitor=false -c core.hooksPath=/dev/null --literal-pathspecs --no-optional-locks";
+
+const QUIET: &[(&str, &str)] = &[("GIT_NO_LAZY_FETCH", "1"), ("GIT_ALLOW_PROTOCOL", "")];
+
+/// What git sets for its hooks, of which we may be one, would lead it to another place from here.
+const ELSEWHERE: &[&str] = &[
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_COMMON_DIR",
+    "GIT_DIR",
+    "GIT_INDEX_FILE",
+    "GIT_NAMESPACE",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_PREFIX",
+    "GIT_WORK_TREE",
+];
+
 /// Git keeps the file (true), or does not ignore it (false).
 fn in_git(path: &Path, settings: &Settings, report: &Report) -> Option<bool> {
     let folder = path
@@ -270,11 +288,12 @@ fn in_git(path: &Path, settings: &Settings, report: &Report) -> Option<bool> {
         .find(|above| above.join(".git").exists())?;
     let name = path.file_name()?.to_str()?;
     let command = format!(
-        "git --literal-pathspecs -C {} ls-files -t --cached --others --exclude-standard -- {}",
+        "{GIT} -C {} ls-files -t --cached --others --exclude-standard -- {}",
         shielded(folder.to_str()?),
         shielded(name)
     );
-    let helper = Helper::start(&command, Deadline::after(settings.timeout));
+    let deadline = Deadline::after(settings.timeout);
+    let helper = Helper::told(&command, QUIET, ELSEWHERE, deadline);
     let said = helper.and_then(Helper::output).map_err(|fault| {
         let what = format!("{}: git was not asked: {}", path.display(), fault.what());
         report.warn(&what, fault.hint().as_deref());

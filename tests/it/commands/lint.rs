@@ -109,3 +109,74 @@ fn what_git_does_with_it() {
         answer.out
     );
 }
+
+/// A repository whose configuration names a program for every occasion there is, and lacks an object
+/// that git would fetch.
+fn hostile() -> Shim {
+    let shim = Shim::new()
+        .file("deep/.env", "A=1\n")
+        .file("run", "#!/bin/sh\n: >\"$0-$1\"\nexit 1\n");
+    shell(
+        &shim.folder,
+        "chmod +x run && git init -q . && git init -q --bare other
+         git config core.fsmonitor \"$PWD/run monitor\"
+         git config core.hooksPath \"$PWD/hooks\"
+         mkdir hooks && printf '#!/bin/sh\\n\"%s/run\" hook\\n' \"$PWD\" >hooks/post-index-change
+         chmod +x hooks/post-index-change
+         git -c core.fsmonitor=false update-index --add --cacheinfo \
+             100644,1234567890123456789012345678901234567890,deep/.gitignore
+         git -c core.fsmonitor=false update-index --skip-worktree deep/.gitignore
+         git config core.repositoryFormatVersion 1
+         git config extensions.partialClone origin
+         git config protocol.allow always
+         git config remote.origin.promisor true
+         git config remote.origin.url \"$PWD/other\"
+         git config remote.origin.uploadpack \"$PWD/run fetch\"
+         rm -f run-*",
+    );
+    shim
+}
+
+fn ran(folder: &crate::house::Folder) -> String {
+    let found = std::fs::read_dir(folder.path()).expect("a folder");
+    let names = found.map(|entry| entry.expect("an entry").file_name());
+    let names = names.map(|name| name.into_string().expect("text"));
+    let mut names: Vec<String> = names.filter(|name| name.starts_with("run-")).collect();
+    names.sort();
+    names.join(" ")
+}
+
+#[test]
+fn a_repository_runs_no_program_of_its_own() {
+    let shim = hostile().args("lint deep/.env");
+    let answer = shim.run().exits(1).quiet();
+    assert!(
+        answer.out.starts_with("deep/.env: git does not ignore it;"),
+        "{}",
+        answer.out
+    );
+    assert_eq!(ran(&answer.folder), "");
+    // Git as such runs them.
+    let ask =
+        "git ls-files --others --exclude-standard -- deep >out 2>&1; git status >out 2>&1; true";
+    shell(&answer.folder, ask);
+    let ran = ran(&answer.folder);
+    assert!(
+        ran.contains("run-monitor") || ran.contains("run-2"),
+        "{ran}"
+    );
+    assert!(ran.contains("run-fetch"), "{ran}");
+}
+
+#[test]
+fn a_hook_of_git_asks_about_its_own_place() {
+    let shim = Shim::new().file("a b/.env", "A=1\n");
+    shell(&shim.folder, "git init -q . && git add 'a b/.env'");
+    // As git has it when it runs a hook.
+    let shim = shim
+        .env("GIT_DIR", ".git")
+        .env("GIT_INDEX_FILE", ".git/index")
+        .env("GIT_PREFIX", "");
+    let answer = shim.arg("lint").arg("a b/.env").run().exits(1).quiet();
+    assert!(answer.out.contains("git keeps it;"), "{}", answer.out);
+}
