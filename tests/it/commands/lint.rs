@@ -18,7 +18,8 @@ fn a_file_without_findings() {
         answer.out,
         ".env:4: C: sh expands a dollar sign without braces; put the value into single quotes\n\
          .env:3: B: docker run --env-file refuses a blank before `=`, and reads 1 more line differently; \
-         envshim export --format docker writes what it reads\n"
+         envshim export --format docker writes what it reads\n\
+         .env:4: C: node (dotenv, --env-file) expands nothing in it\n"
     );
     assert_eq!(
         lint(Shim::new().file(".env", plain), "--json").ok().out,
@@ -27,6 +28,65 @@ fn a_file_without_findings() {
     // What is envshim's alone is nobody else's to read.
     let vault = "VAULT_ADDR='https://vault'\nA=vault:app#a\nB=\"<${file:b}>\"\nC=text:'x y\n";
     lint(Shim::new().file(".vault", vault), "").ok();
+}
+
+#[test]
+fn what_other_readers_see() {
+    let of = |text: &str, reader: &str| -> String {
+        let out = lint(Shim::new().file(".env", text), "").quiet().out;
+        let lines = out.lines().filter(|line| line.contains(reader));
+        lines.map(|line| format!("{line}\n")).collect()
+    };
+    for (text, want) in [
+        ("A='$5'\nB=\"${A}\"\nC=${A:-x}#y\n", ""),
+        (
+            "A='${B}'\n",
+            ".env:1: A: Docker Compose expands nothing in it; put the value into double quotes\n",
+        ),
+        (
+            "A=1\nP=pa$$word\nQ=$A\n",
+            ".env:2: P: Docker Compose expands a dollar sign that we do not, and reads 1 more line differently; put the value into single quotes\n",
+        ),
+        (
+            "A=$A\nB=x\t# c\nC=${a.b}\n",
+            ".env:3: C: Docker Compose refuses the file: it cannot expand `${` here\n",
+        ),
+        (
+            "A='x\\\\y'\n",
+            ".env:1: A: Docker Compose reads a backslash in another way\n",
+        ),
+        (
+            "A\nB=1\n",
+            ".env:1: A: Docker Compose takes it from its own environment\n",
+        ),
+    ] {
+        assert_eq!(of(text, "Docker Compose"), want, "{text:?}");
+    }
+    for (text, want) in [
+        ("A='x # y'\nB=\"1\\n2\"\nC='$5'\nexport D=x y\n", ""),
+        (
+            "A=x#y\nB=\"${A}\"\n",
+            ".env:1: A: node (dotenv, --env-file) sees the beginning of a comment elsewhere, and reads 1 more line differently; put the value into single quotes\n",
+        ),
+        (
+            "A='it\\'s'\n",
+            ".env:1: A: node (dotenv, --env-file) reads a backslash in another way\n",
+        ),
+        (
+            "A[0]=1\n",
+            ".env:1: A[0]: node (dotenv, --env-file) does not see it\n",
+        ),
+        // Node.js itself, of which the package knows nothing.
+        (
+            "A= \nB=1\n",
+            ".env:1: A: node (dotenv, --env-file) reads another value, and reads 1 more line differently\n",
+        ),
+    ] {
+        assert_eq!(of(text, "node "), want, "{text:?}");
+    }
+    // What is envshim's alone is not held against them.
+    let vault = "A=vault:a#b\nB='${file:b}'\nC=\"x${file:c}\"\n";
+    assert_eq!(lint(Shim::new().file(".vault", vault), "").out, "");
 }
 
 #[test]
