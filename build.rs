@@ -23,7 +23,7 @@ INSERT AFTER .rodata;
 ";
 
 /// What a start runs, side by side: the kernel maps a program file in pieces of 64 KiB, as they are
-/// touched, and each costs as much as the code in it. `tests/bench/order` writes the list; a line of it
+/// touched, and each costs as much as the code in it. `tests/order` writes the list; a line of it
 /// is a section of ours, or an archive and a member of it.
 fn in_order(list: &str) -> String {
     let placed = |output: &str, kind: &str| {
