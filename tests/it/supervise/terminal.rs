@@ -310,6 +310,19 @@ fn a_hang_up_reaches_the_program() {
     }
 }
 
+/// A hang-up is no word of a process, and asks for no new load.
+#[test]
+fn a_hang_up_is_no_signal_to_load_again() {
+    let script = "trap 'echo > heard; exit' HUP; echo up; while :; do sleep 0.02; done";
+    let shim = Shim::new().file(".vault", "A=1\n");
+    let mut command = shim.command();
+    command.args(["--reload-signal", "HUP", "--", "sh", "-c", script]);
+    let mut pty = Pty::spawn(command);
+    pty.expect("up\r\n");
+    pty.hang_up();
+    wait_until("it was told", || shim.folder.join("heard").exists());
+}
+
 /// With a terminal around but other streams, the terminal is still the one that sends the keys.
 #[test]
 fn a_job_in_a_pipeline() {
