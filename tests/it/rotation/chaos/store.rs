@@ -14,8 +14,8 @@ use super::super::super::house::outage::{Gate, Weather};
 /// inherits that USR1 and HUP are ignored, for a shell has no handler in its first moments.
 const PROGRAM: &str = "exec 9>lock; flock -w 1 9 || echo TWO; \
     test -n \"$A\" && test \"$A$B$C\" = \"$A$A$A\" && test \"$D$E\" = \"$F$F\" || \
-    echo \"MIXED $A $B $C $D $E $F\"; echo \"start $A $F\"; \
-    trap 'exit 3' TERM; trap 'exit 9' QUIT; while :; do sleep 0.05 9>&-; done";
+    echo \"MIXED $A $B $C $D $E $F\"; trap 'exit 3' TERM; \
+    trap 'exit 9' QUIT; echo \"start $A $F\"; while :; do sleep 0.05 9>&-; done";
 
 /// A generator that is the same every time (Knuth's MMIX).
 pub struct Dice(pub u64);
