@@ -336,7 +336,7 @@ fn a_job_in_a_pipeline() {
     pty.expect("<> ");
     // The reader sees the end when the program closes its output, though it goes on.
     pty.send(
-        "\"$SHIM\" --init -- sh -c 'exec >&-; echo closed >&2; sleep 600' | (cat; echo eof)\n",
+        "\"$SHIM\" --init -- sh -c 'exec >&-; echo closed >&2; exec sleep 600' | (cat; echo eof)\n",
     );
     pty.expect("eof\r\n");
     kill(find(pty.pid(), "envshim"), Signal::SIGTERM).expect("sent");
