@@ -292,6 +292,14 @@ impl Chaos {
         assert!(now <= kib + 128, "seed {}: {now} KiB were {kib}", self.seed);
     }
 
+    /// What the dice may have brought only while no load was on the way: a load finds that nobody listens.
+    fn shut(&mut self) {
+        self.trail.push("nobody listens");
+        self.store.gate.set(Weather::Shut);
+        self.it.send(Signal::SIGUSR2);
+        wait_until("a load that fails", || self.it.err().contains("refused"));
+    }
+
     /// Everything that this is about has happened, and not once.
     fn was_no_quiet_day(&self) {
         let told = |text| self.err.matches(text).count();
@@ -363,6 +371,8 @@ fn a_thousand_things() {
             chaos.settle();
         }
     }
+    chaos.settle();
+    chaos.shut();
     chaos.settle();
     chaos.stop();
     chaos.ended();
