@@ -237,10 +237,26 @@ impl Trouble {
 /// The answer to one reference.
 pub type Answer = Result<Found, Trouble>;
 
+/// What a store says of a reference without its value.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Glance {
+    /// Whatever changes when the value may have changed.
+    Mark(String),
+    /// Not this time: the value has to be read.
+    Unclear,
+    /// Nothing, ever: only the value tells.
+    Closed,
+}
+
 /// A store, opened for one load. It is opened and asked in a thread of its own unless it is local.
 pub trait Provider: Send {
     /// One answer per reference, in the order asked.
     fn fetch(&mut self, wanted: &[Wanted<'_>]) -> Vec<Answer>;
+
+    /// The same without values, where that is cheaper for anybody, for a look that comes every minute.
+    fn glance(&mut self, wanted: &[Wanted<'_>]) -> Vec<Glance> {
+        vec![Glance::Closed; wanted.len()]
+    }
 
     /// The names that an import would take. A store that can tell them without their values does.
     fn list(&mut self, wanted: &Wanted<'_>) -> Result<Vec<Listed>, Trouble> {
