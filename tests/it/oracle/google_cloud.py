@@ -84,6 +84,9 @@ class State:
         self.page = 1000
         self.pages = {}
         self.denied = []
+        # To whom a version is not told without its value.
+        self.unseen = []
+        self.made = 0
         self.unlisted = False
         # To whom it is denied to add a version to a secret, or to make one.
         self.unadded = []
@@ -189,11 +192,11 @@ def secret_manager(method, host, path, query, headers, body):
         raise Refused(403, "PERMISSION_DENIED", reason="ACCESS_TOKEN_SCOPE_INSUFFICIENT")
     name = r"[A-Za-z0-9_-]{1,255}"
     begin = r"/v1/projects/([a-z0-9-]+)(?:/locations/([a-z0-9-]+))?/secrets"
-    rest = {"GET": rf"(?:/({name})/versions/({name}):access)?", "POST": rf"(?:/({name})(:)addVersion)?"}
+    rest = {"GET": rf"(?:/({name})/versions/({name})(:access)?)?", "POST": rf"(?:/({name})(:)addVersion)?"}
     found = method in rest and re.fullmatch(begin + rest[method], path)
     if not found or bool(body) != (method == "POST"):
         raise Refused(404, "NOT_FOUND")
-    project, location, name, version = found.groups()
+    project, location, name, version, *value = found.groups()
     if host != ("secretmanager.googleapis.com" if location is None else f"secretmanager.{location}.rep.googleapis.com"):
         raise Refused(400, "INVALID_ARGUMENT", "wrong endpoint")
     payer = headers.get("x-goog-user-project")
@@ -217,14 +220,15 @@ def secret_manager(method, host, path, query, headers, body):
         return listing(place, at, query)
     if set(query) - {"$alt"}:
         raise Refused(400, "INVALID_ARGUMENT", "unknown parameter")
-    if name in STATE.denied or who in STATE.denied:
+    right, denied = ("access", STATE.denied) if value[0] else ("get", STATE.unseen)
+    if name in denied or who in denied:
         raise Refused(403, "PERMISSION_DENIED",
-                      f"Permission 'secretmanager.versions.access' denied for resource '{at}/secrets/{name}/versions/{version}' (or it may not exist).",
-                      reason="IAM_PERMISSION_DENIED", permission="secretmanager.versions.access")
-    return access(place, at, name, version)
+                      f"Permission 'secretmanager.versions.{right}' denied for resource '{at}/secrets/{name}/versions/{version}' (or it may not exist).",
+                      reason="IAM_PERMISSION_DENIED", permission=f"secretmanager.versions.{right}")
+    return access(place, at, name, version, bool(value[0]))
 
 
-def access(place, at, name, version):
+def access(place, at, name, version, value):
     if name not in place or (version == "latest" and not place[name]["versions"]):
         raise Refused(404, "NOT_FOUND", f"Secret [{at}/secrets/{name}] not found or has no versions.")
     versions = place[name]["versions"]
@@ -233,6 +237,11 @@ def access(place, at, name, version):
     if not str(number).isdigit() or not 0 < int(number) <= len(versions):
         raise Refused(404, "NOT_FOUND", f"Secret Version [{where}] not found.")
     found = versions[int(number) - 1]
+    if not value:
+        if "made" not in found:
+            STATE.made += 1
+            found["made"] = f"2026-02-03T10:20:30.{STATE.made:06}Z"
+        return {"name": where, "createTime": found["made"], "state": found["state"], "etag": '"1"'}
     if found["state"] != "ENABLED":
         raise Refused(400, "FAILED_PRECONDITION", f"Secret Version [{where}] is in {found['state']} state.")
     data = found["data"]

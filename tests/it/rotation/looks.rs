@@ -1,5 +1,6 @@
 //! What a look costs a store: where it can say without values whether anything has changed, it is asked that.
 
+use super::super::house::google::{EMAIL, Google};
 use super::super::house::openbao::OpenBao;
 use super::super::house::wait_until;
 use super::Running;
@@ -86,5 +87,68 @@ fn who_may_read_values_alone_reads_them() {
     assert_eq!(denied.collect::<Vec<_>>(), ["read secret/metadata/app"]);
     bao.put("deep/er", r#"{"b": "2"}"#);
     it.wait_for("start one 2 f");
+    it.stops(3);
+}
+
+/// Waits until so much has been asked, and gives it all.
+fn asked_by(google: &Google, what: &str, least: usize) -> Vec<String> {
+    let mut asked = Vec::new();
+    wait_until("looks", || {
+        asked.extend(google.asked());
+        asked.iter().filter(|asked| asked.ends_with(what)).count() >= least
+    });
+    asked
+}
+
+#[test]
+fn google_says_so_for_nothing() {
+    let Some(google) = Google::start() else {
+        return;
+    };
+    google.put("a", "one");
+    google.put("b", "1");
+    let shim = || {
+        google
+            .shim()
+            .file("secret", "f\n")
+            .file(
+                ".vault",
+                "SECRET_MANAGER_PATH=.\nA=gcp:a\nB=gcp:b\nF=file:secret\n",
+            )
+            .args("--watch 1s -- sh -c")
+            .arg(PROGRAM)
+    };
+    let count =
+        |asked: &[String], what: &str| asked.iter().filter(|asked| asked.ends_with(what)).count();
+    let (value, version) = ("/a/versions/latest:access", "/a/versions/latest");
+    let mut it = Running::start(shim());
+    it.wait_for("start one 1 f");
+    let asked = asked_by(&google, version, 4);
+    // The load, and the first look.
+    assert_eq!(count(&asked, value), 2);
+    assert_eq!(count(&asked, "/b/versions/latest:access"), 2);
+    // The same value anew.
+    google.put("a", "one");
+    let asked = asked_by(&google, version, 4);
+    assert_eq!(count(&asked, value), 1);
+    // A secret that begins anew.
+    google.call("forget", "{}");
+    google.put("b", "2");
+    google.put("a", "one");
+    it.wait_for("start one 2 f");
+    it.stops(3);
+    assert_eq!(it.out().lines().count(), 2, "{}", it.out());
+
+    google.call("configure", &format!("{{\"unseen\": [\"{EMAIL}\"]}}"));
+    google.asked();
+    let mut it = Running::start(shim());
+    it.wait_for("start one 2 f");
+    let asked = asked_by(&google, value, 3);
+    assert_eq!(
+        count(&asked, version) + count(&asked, "/b/versions/latest"),
+        1
+    );
+    google.put("b", "3");
+    it.wait_for("start one 3 f");
     it.stops(3);
 }
