@@ -1,20 +1,42 @@
 //! Refuses a release build that would silently not be static: `RUSTFLAGS` in the environment
 //! replaces the flags of `.cargo/config.toml`, and a dynamic envshim does not start in a scratch image.
+//! And leaves out of a static one what nobody reads: the tables for unwinding its stack.
 #![allow(
     clippy::disallowed_macros,
     clippy::disallowed_methods,
     reason = "the house list is for the program; a build script speaks to cargo on stdout"
 )]
 
-fn main() {
+/// What the linker is told besides its own script. A panic aborts, so that nothing ever unwinds, but the
+/// compiler writes the tables for it all the same: a tenth of the binary. The start files of C keep
+/// theirs, for they hold the symbols that mark the beginning and the end of all.
+const NO_TABLES: &str = "SECTIONS
+{
+  /DISCARD/ :
+  {
+    *(EXCLUDE_FILE(*crtbegin*.o *crtend*.o) .eh_frame)
+    *(.eh_frame_hdr)
+    *(.gcc_except_table .gcc_except_table.*)
+  }
+}
+INSERT AFTER .rodata;
+";
+
+fn main() -> std::io::Result<()> {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-env-changed=ENVSHIM_DYNAMIC");
     let var = |name: &str| std::env::var(name).unwrap_or_default();
     let is_static = var("CARGO_CFG_TARGET_FEATURE")
         .split(',')
         .any(|f| f == "crt-static");
+    if is_static && var("CARGO_CFG_TARGET_OS") == "linux" && var("PROFILE") == "release" {
+        let script = std::path::Path::new(&var("OUT_DIR")).join("no_tables.ld");
+        std::fs::write(&script, NO_TABLES)?;
+        println!("cargo::rustc-link-arg-bins=-T{}", script.display());
+        println!("cargo::rustc-link-arg-bins=-Wl,--no-eh-frame-hdr");
+    }
     if is_static || var("CARGO_CFG_TARGET_OS") != "linux" || var("ENVSHIM_DYNAMIC") == "1" {
-        return;
+        return Ok(());
     }
     let message = "this build is not static: RUSTFLAGS or the lack of .cargo/config.toml removed \
          `-C target-feature=+crt-static`; unset RUSTFLAGS, or add the flag to it and name a --target \
@@ -24,4 +46,5 @@ fn main() {
     } else {
         println!("cargo::warning={message}");
     }
+    Ok(())
 }
