@@ -14,6 +14,8 @@ mod exec;
 
 mod file;
 
+mod glance;
+
 mod google;
 
 mod hcp;
@@ -35,6 +37,8 @@ use crate::format::naming::Policy;
 use crate::format::reference::Reference;
 use crate::report::Report;
 use crate::secret::Secret;
+
+pub use glance::Glance;
 
 pub use lease::{Lease, Loan, Tend, Tended, Tender};
 pub use network::Network;
@@ -237,23 +241,11 @@ impl Trouble {
 /// The answer to one reference.
 pub type Answer = Result<Found, Trouble>;
 
-/// What a store says of a reference without its value.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Glance {
-    /// Whatever changes when the value may have changed.
-    Mark(String),
-    /// Not this time: the value has to be read.
-    Unclear,
-    /// Nothing, ever: only the value tells.
-    Closed,
-}
-
 /// A store, opened for one load. It is opened and asked in a thread of its own unless it is local.
 pub trait Provider: Send {
     /// One answer per reference, in the order asked.
     fn fetch(&mut self, wanted: &[Wanted<'_>]) -> Vec<Answer>;
-
-    /// The same without values, where that is cheaper for anybody, for a look that comes every minute.
+    /// The same without values, where that is cheaper for anybody.
     fn glance(&mut self, wanted: &[Wanted<'_>]) -> Vec<Glance> {
         vec![Glance::Closed; wanted.len()]
     }

@@ -88,3 +88,39 @@ fn mark(content: &Json, version: Option<u32>) -> Option<String> {
         || !ends.is_empty() && clock::moment(ends).is_none_or(|end| end <= SystemTime::now());
     (!gone).then(|| format!("{number} {made}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::mark;
+    use crate::format::json::parse;
+
+    #[test]
+    fn only_a_version_that_can_be_read_has_a_mark() {
+        let version = |ends: &str, destroyed| {
+            format!(
+                r#"{{"created_time": "2026-02-03T10:00:00.5Z", "deletion_time": "{ends}", "destroyed": {destroyed}}}"#
+            )
+        };
+        let content = |versions: &str| {
+            let text = format!(
+                r#"{{"data": {{"current_version": 2, "versions": {{"1": {}, {versions}}}}}}}"#,
+                version("", false)
+            );
+            let Ok(json) = parse(text.as_bytes()) else {
+                panic!("{text}")
+            };
+            json
+        };
+        let of = |ends, destroyed| content(&format!(r#""2": {}"#, version(ends, destroyed)));
+        let made = "2 2026-02-03T10:00:00.5Z".to_owned();
+        assert_eq!(mark(&of("", false), None), Some(made.clone()));
+        assert_eq!(mark(&of("2999-01-01T00:00:00Z", false), None), Some(made));
+        assert_eq!(mark(&of("2026-02-04T00:00:00Z", false), None), None);
+        assert_eq!(mark(&of("", true), None), None);
+        let first = "1 2026-02-03T10:00:00.5Z".to_owned();
+        assert_eq!(mark(&of("", true), Some(1)), Some(first));
+        assert_eq!(mark(&of("", false), Some(3)), None);
+        // One that is not told of any more.
+        assert_eq!(mark(&content(r#""3": null"#), None), None);
+    }
+}
