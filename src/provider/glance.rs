@@ -7,8 +7,8 @@
 pub enum Glance {
     /// Something that changes whenever the value may have changed.
     Mark(String),
-    /// Nothing this time: the value has to be read.
+    /// Nothing: the value has to be read.
     Unclear,
-    /// Nothing at all: only the value tells.
+    /// The same, and there is no use in asking again.
     Closed,
 }

@@ -247,7 +247,7 @@ pub trait Provider: Send {
     fn fetch(&mut self, wanted: &[Wanted<'_>]) -> Vec<Answer>;
     /// The same without values, where that is cheaper for anybody.
     fn glance(&mut self, wanted: &[Wanted<'_>]) -> Vec<Glance> {
-        vec![Glance::Closed; wanted.len()]
+        vec![Glance::Unclear; wanted.len()]
     }
 
     /// The names that an import would take. A store that can tell them without their values does.

@@ -11,6 +11,9 @@ use crate::failure::Failures;
 use crate::provider::{Answer, Found, Glance, Trouble, Value};
 use crate::secret::Secret;
 
+/// So many references are remembered as closed; they travel in one piece.
+const CLOSED: usize = 1000;
+
 /// A fingerprint.
 pub type Print = [u8; 32];
 
@@ -23,7 +26,7 @@ pub struct Seen {
     pub stamp: Option<Print>,
     /// The references that were answered with a lease.
     pub leased: Vec<String>,
-    /// Those of which only the values tell.
+    /// Those whose stores are not to be asked without values again.
     pub closed: Vec<String>,
 }
 
@@ -134,7 +137,10 @@ pub(super) fn look(
         print: print.finish(),
         stamp: Some(stamp),
         leased: before.leased.clone(),
-        closed: closed.chain(self::closed(queries, &glances)).collect(),
+        closed: closed
+            .chain(self::closed(queries, &glances))
+            .take(CLOSED)
+            .collect(),
     }
 }
 
@@ -160,7 +166,7 @@ pub(super) fn glances(
     }
 }
 
-/// The references of which only the values tell.
+/// The references whose stores are not to be asked without values again.
 pub(super) fn closed(queries: &[Query], glances: &[Option<Glance>]) -> Vec<String> {
     let pairs = queries.iter().zip(glances);
     let closed = pairs.filter(|(_, glance)| **glance == Some(Glance::Closed));

@@ -243,7 +243,7 @@ impl Provider for Store<'_> {
         let of = |place: Option<usize>| place.and_then(|at| glances.get(at).cloned());
         let glances = places.into_iter().map(of);
         glances
-            .map(|glance| glance.unwrap_or(Glance::Closed))
+            .map(|glance| glance.unwrap_or(Glance::Unclear))
             .collect()
     }
 

@@ -23,7 +23,11 @@ pub(super) fn at(server: &Server, places: &[Option<Place>]) -> Vec<Glance> {
         .iter()
         .map(|place| route(&place.as_ref()?.0))
         .collect();
-    let mut glances = vec![Glance::Closed; places.len()];
+    let unasked = |route: &Option<Route>| match route {
+        Some(_) => Glance::Closed,
+        None => Glance::Unclear,
+    };
+    let mut glances: Vec<Glance> = routes.iter().map(unasked).collect();
     let mut refused: Vec<&str> = Vec::new();
     let mut mounts: Vec<&str> = Vec::new();
     let (first, rest): (Vec<_>, Vec<_>) = routes
