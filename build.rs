@@ -1,6 +1,6 @@
 //! Refuses a release build that would silently not be static: `RUSTFLAGS` in the environment
 //! replaces the flags of `.cargo/config.toml`, and a dynamic envshim does not start in a scratch image.
-//! And leaves out of a static one what nobody reads: the tables for unwinding its stack.
+//! And tells the linker of a static one what to leave out, and what to put side by side.
 #![allow(
     clippy::disallowed_macros,
     clippy::disallowed_methods,
@@ -22,6 +22,21 @@ const NO_TABLES: &str = "SECTIONS
 INSERT AFTER .rodata;
 ";
 
+/// What a start runs, side by side: the kernel maps a program file in pieces of 64 KiB, as they are
+/// touched, and each costs as much as the code in it. `tests/order` writes the list; a line of it
+/// is a section of ours, or an archive and a member of it.
+fn in_order(list: &str) -> String {
+    let placed = |output: &str, kind: &str| {
+        let place = |line: &str| match line.split_once(' ') {
+            Some((archive, member)) => format!("*{archive}:{member}({kind} {kind}.*)\n"),
+            None => format!("*({kind}.{line})\n"),
+        };
+        let all: String = list.lines().map(place).collect();
+        format!("SECTIONS {{ {output} : {{\n{all}}} }} INSERT BEFORE {kind};\n")
+    };
+    placed(".text.start", ".text") + &placed(".rodata.start", ".rodata")
+}
+
 fn main() -> std::io::Result<()> {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-env-changed=ENVSHIM_DYNAMIC");
@@ -30,8 +45,9 @@ fn main() -> std::io::Result<()> {
         .split(',')
         .any(|f| f == "crt-static");
     if is_static && var("CARGO_CFG_TARGET_OS") == "linux" && var("PROFILE") == "release" {
-        let script = std::path::Path::new(&var("OUT_DIR")).join("no_tables.ld");
-        std::fs::write(&script, NO_TABLES)?;
+        let script = std::path::Path::new(&var("OUT_DIR")).join("release.ld");
+        let order = in_order(include_str!("build.order"));
+        std::fs::write(&script, format!("{NO_TABLES}{order}"))?;
         println!("cargo::rustc-link-arg-bins=-T{}", script.display());
         println!("cargo::rustc-link-arg-bins=-Wl,--no-eh-frame-hdr");
     }

@@ -20,5 +20,6 @@ unsafe extern "C" fn main(argc: c_int, argv: *const *const c_char) -> c_int {
     envshim::sys::begin();
     // SAFETY: these are the arguments of `main`.
     let words = unsafe { envshim::sys::words(argc, argv) };
-    c_int::from(envshim::run::run(words))
+    let status = envshim::run::run(words);
+    envshim::sys::exit(status)
 }

@@ -31,7 +31,9 @@ mod terminal;
 
 pub use arena::Arena;
 
-pub use terminal::{Awaited, JobControl, forget_terminal, restore_terminal, terminal_to_restore};
+pub use terminal::{
+    Awaited, JobControl, forget_terminal, is_of_our_terminal, restore_terminal, terminal_to_restore,
+};
 
 /// The signals that end a load.
 const TERMINATING: [Signal; 4] = [
@@ -69,6 +71,13 @@ pub fn begin() {
             dispose(signal, SigHandler::SigIgn);
         }
     }
+}
+
+/// The very last act: nothing is left to flush or to undo, and what C does at the end of a program
+/// would copy pages for it.
+pub fn exit(status: u8) -> ! {
+    // SAFETY: does not return.
+    unsafe { libc::_exit(i32::from(status)) }
 }
 
 /// Ends the process: as PID 1 with 128+n, because the kernel does not let its own signals kill it;

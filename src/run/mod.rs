@@ -183,7 +183,8 @@ fn load_for(
     if settings.audit.is_some() {
         record.source = Some((choice.file.clone(), choice.reason.clone()));
     }
-    let watch = link.map(|link| {
+    let watched = settings.supervision.rotation.wanted();
+    let watch = link.filter(|_| watched).map(|link| {
         let mut adder = Adder::new(link.salt());
         adder.add(choice.bytes.as_ref().map_or(&[], Secret::expose));
         Watch { adder, look }

@@ -65,7 +65,10 @@ pub(super) fn start(
             .and_then(|_| audit::write(settings, record, Outcome::Starts))?;
     }
     if let Some(link) = &link {
-        supervised::tell(link, &environment, made_of);
+        // What nobody will ask for is not made.
+        if settings.supervision.rotation.wanted() || !made_of.lent.is_empty() {
+            supervised::tell(link, &environment, made_of);
+        }
         if !link.ready() {
             return Ok(0);
         }

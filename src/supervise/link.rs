@@ -212,12 +212,15 @@ impl Link {
     /// they named the process that envshim was started as, and the program is another one now. And
     /// where the program is to speak to systemd.
     pub fn addressed(&self, block: &[&CStr]) -> Vec<(usize, CString)> {
-        let was = self.parent.to_string();
+        let was = |value: &[u8]| {
+            let text = std::str::from_utf8(value).unwrap_or_default();
+            text.parse() == Ok(self.parent.as_raw())
+        };
         let mine = |(place, string): (usize, &&CStr)| {
             let (name, value) = split(string)?;
             match name {
                 b"NOTIFY_SOCKET" => Some((place, self.notify.clone()?)),
-                b"LISTEN_PID" | b"WATCHDOG_PID" if value == was.as_bytes() => {
+                b"LISTEN_PID" | b"WATCHDOG_PID" if was(value) => {
                     let name = String::from_utf8_lossy(name);
                     let now = CString::new(format!("{name}={}", getpid())).ok()?;
                     Some((place, now))

@@ -38,16 +38,15 @@ mod supervisor;
 
 mod tree;
 
-use std::io::{stderr, stdin, stdout};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixStream;
 
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, open};
+use nix::libc;
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::prctl;
-use nix::sys::stat::Mode;
-use nix::unistd::{Pid, getpid, setpgid, tcgetpgrp};
+use nix::unistd::{Pid, getpid, setpgid};
 
 use crate::failure::{Explain, Failure};
 use crate::files::reason;
@@ -176,9 +175,7 @@ fn in_two(told: &Supervision, inherited: &Inherited, report: &Report) -> Result<
 
 /// Whether this process has a controlling terminal.
 fn has_terminal() -> bool {
-    let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
-    tcgetpgrp(stdin()).is_ok()
-        || tcgetpgrp(stdout()).is_ok()
-        || tcgetpgrp(stderr()).is_ok()
-        || open("/dev/tty", flags, Mode::empty()).is_ok()
+    let mut terminal = std::fs::File::options();
+    let terminal = terminal.read(true).write(true).custom_flags(libc::O_NOCTTY);
+    (0..3).any(crate::sys::is_of_our_terminal) || terminal.open("/dev/tty").is_ok()
 }

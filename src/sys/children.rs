@@ -248,8 +248,8 @@ pub fn close_all_but(kept: &[RawFd]) {
 
 /// Gives back the memory of our own program file, and sleeps until one of these is ready. The pages are
 /// read again when they are needed, and to wait for a signal few are. (A file that no other process
-/// runs counts as ours alone.) Both by one function of libc: the kernel maps pages again sixteen at a
-/// time, around each place that is returned to.
+/// runs counts as ours alone.) Not by libc: the kernel maps pages again in large pieces, around each
+/// place that is returned to, and so there is one such place.
 #[inline(never)]
 pub fn sleep_for_long(fds: &mut [PollFd<'_>]) {
     unsafe extern "C" {
@@ -257,13 +257,50 @@ pub fn sleep_for_long(fds: &mut [PollFd<'_>]) {
         safe static __ehdr_start: libc::c_char;
         safe static etext: libc::c_char;
     }
-    let start = (&raw const __ehdr_start).cast_mut();
-    let end = &raw const etext;
-    let length = end.addr().saturating_sub(start.addr());
-    let (count, none) = (fds.len(), std::ptr::null::<libc::c_void>());
+    const DONT_NEED: usize = libc::MADV_DONTNEED.cast_unsigned() as usize;
+    let start = (&raw const __ehdr_start).addr();
+    let end = (&raw const etext).addr();
+    let (fds, count) = (fds.as_mut_ptr().expose_provenance(), fds.len());
     // SAFETY: from the header of the file to the end of its code nothing can be written, so that the
     // pages in the file are what is in memory.
-    unsafe { libc::syscall(libc::SYS_madvise, start, length, libc::MADV_DONTNEED) };
+    unsafe {
+        call(
+            libc::SYS_madvise,
+            [start, end.saturating_sub(start), DONT_NEED, 0],
+        )
+    };
     // SAFETY: `PollFd` is a `pollfd`, and there are `count` of them; no time limit and no mask.
-    unsafe { libc::syscall(libc::SYS_ppoll, fds.as_mut_ptr(), count, none, none, 0) };
+    unsafe { call(libc::SYS_ppoll, [fds, count, 0, 0]) };
+}
+
+/// A system call, made where it is written (where we know how; else by libc's hand).
+#[inline(always)]
+unsafe fn call(number: libc::c_long, words: [usize; 4]) {
+    // SAFETY: the caller's; the kernel changes nothing but these registers.
+    unsafe {
+        #[cfg(target_arch = "x86_64")]
+        std::arch::asm!(
+            "syscall",
+            inlateout("rax") number => _,
+            in("rdi") words[0],
+            in("rsi") words[1],
+            in("rdx") words[2],
+            in("r10") words[3],
+            lateout("rcx") _,
+            lateout("r11") _,
+            options(nostack),
+        );
+        #[cfg(target_arch = "aarch64")]
+        std::arch::asm!(
+            "svc 0",
+            in("x8") number,
+            inlateout("x0") words[0] => _,
+            in("x1") words[1],
+            in("x2") words[2],
+            in("x3") words[3],
+            options(nostack),
+        );
+        #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+        libc::syscall(number, words[0], words[1], words[2], words[3], 0);
+    }
 }

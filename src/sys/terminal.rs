@@ -52,6 +52,13 @@ pub fn restore_terminal() {
     tcsetattr(terminal, SetArg::TCSANOW, &Termios::from(hushed.before)).ok();
 }
 
+/// Whether this descriptor is the terminal that controls us. (The streams of `std` would make buffers
+/// for the question.)
+pub fn is_of_our_terminal(fd: RawFd) -> bool {
+    // SAFETY: asks; no descriptor is used or changed, and a closed one is an answer.
+    unsafe { nix::libc::tcgetpgrp(fd) != -1 }
+}
+
 static STOP_ASKED: AtomicBool = AtomicBool::new(false);
 static CONTINUED: AtomicBool = AtomicBool::new(false);
 
