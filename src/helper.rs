@@ -126,13 +126,14 @@ pub struct Helper {
 impl Helper {
     /// Starts a program.
     pub fn start(command: &str, deadline: Deadline) -> Result<Helper, Fault> {
-        Helper::told(command, &[], deadline)
+        Helper::told(command, &[], &[], deadline)
     }
 
-    /// Starts a program with more variables than our own.
+    /// Starts a program with more variables than our own, and without these of ours.
     pub fn told(
         command: &str,
         variables: &[(&str, &str)],
+        without: &[&str],
         deadline: Deadline,
     ) -> Result<Helper, Fault> {
         let words = words(command)?;
@@ -146,12 +147,12 @@ impl Helper {
         let mut command = Command::new(program);
         command
             .args(arguments)
-            .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped());
-        for name in KEPT {
+        for name in KEPT.iter().chain(without) {
             command.env_remove(name);
         }
+        command.envs(variables.iter().copied());
         sys::dies_with_us(&mut command);
         let lost = || Fault::Lost(program.clone());
         let mut child = command.spawn().map_err(|error| {

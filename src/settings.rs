@@ -328,6 +328,7 @@ impl Settings {
                 let (name, value) = pair
                     .filter(|(name, _)| !name.is_empty())
                     .ok_or_else(|| wrong("NAME=VALUE"))?;
+                self.meta.retain(|(known, _)| known != name);
                 self.meta.push((name.to_owned(), value.to_owned()));
             }
             "if-version" => {

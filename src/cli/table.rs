@@ -285,7 +285,7 @@ pub static OPTIONS: &[Opt] = &[
     opt("remove-plain", None, "delete .vault once .vault.enc is proved to open", &[Command::Seal], false, false),
     opt("from-file", Some("FILE"), "the value, byte for byte", &[Command::Set], false, false),
     opt("trim", None, "drop one line end at the end of the value", &[Command::Set], false, false),
-    opt("meta", Some("NAME=VALUE"), "keep this beside the secret (Vault: custom metadata), no secret", &[Command::Set], false, false),
+    opt("meta", Some("NAME=VALUE"), "keep this beside the secret (custom metadata, tags, annotations), no secret", &[Command::Set, Command::Push], false, false),
     opt("if-version", Some("VERSION"), "write only over this version (0: only if there is nothing)", &[Command::Set], false, false),
     opt("yes", None, "write over what is there without a question", WRITE, false, false),
     opt("dry-run", None, "the table of what would be done, and nothing done", &[Command::Push], false, false),

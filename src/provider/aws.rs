@@ -19,7 +19,7 @@ use crate::credential::aws::is_region;
 use crate::failure::Failure;
 use crate::format::naming::Policy;
 use crate::format::reference::Reference;
-use crate::provider::{Chosen, Keys, Lookup, Row, Setting, Writing};
+use crate::provider::{Chosen, Keys, Lookup, Metadata, Row, Setting, Writing};
 
 use fault::Miswritten;
 
@@ -47,7 +47,7 @@ pub(crate) const ROW: Row = Row {
     open: |context| Ok(Box::new(secrets::Manager(service::open(context)?))),
     write: Some(Writing {
         open: |context| Ok(Box::new(secrets::Manager(service::open(context)?))),
-        metadata: false,
+        metadata: Some(TAGS),
     }),
 };
 
@@ -80,8 +80,24 @@ pub(crate) const PARAMETERS: Row = Row {
     open: |context| Ok(Box::new(parameters::Store(service::open(context)?))),
     write: Some(Writing {
         open: |context| Ok(Box::new(parameters::Store(service::open(context)?))),
-        metadata: false,
+        metadata: Some(TAGS),
     }),
+};
+
+/// What all of AWS takes as tags.
+const TAGS: Metadata = Metadata {
+    most: 50,
+    fits: |name, value| {
+        let letter = |c: char| c.is_alphanumeric() || " +-=._:/@".contains(c);
+        let fits =
+            |text: &str, most: usize| text.chars().count() <= most && text.chars().all(letter);
+        let own = |text: &str| {
+            let start = text.get(..4);
+            start.is_some_and(|start| start.eq_ignore_ascii_case("aws:"))
+        };
+        fits(name, 128) && fits(value, 256) && !own(name) && !own(value)
+    },
+    rule: "50 tags at most, with names of 128 and values of 256 letters, digits, blanks and + - = . _ : / @, that do not begin with aws:",
 };
 
 /// Nothing of AWS authenticates envshim alone: SDKs in the program read the same variables.

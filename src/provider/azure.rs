@@ -20,7 +20,7 @@ mod write;
 use crate::failure::Failure;
 use crate::format::naming::Policy;
 use crate::format::reference::Reference;
-use crate::provider::{Chosen, Keys, Row, Setting, Writing};
+use crate::provider::{Chosen, Keys, Metadata, Row, Setting, Writing};
 
 use fault::Miswritten;
 
@@ -51,7 +51,11 @@ pub(crate) const ROW: Row = Row {
     open: |context| Ok(Box::new(store::Store::open(context)?)),
     write: Some(Writing {
         open: |context| Ok(Box::new(store::Store::open(context)?)),
-        metadata: false,
+        metadata: Some(Metadata {
+            most: write::TAGS,
+            fits: |name, value| name.chars().count() <= 256 && value.chars().count() <= 256,
+            rule: "15 tags at most, with names and values of 256 letters",
+        }),
     }),
 };
 

@@ -50,7 +50,7 @@ pub(crate) const ROW: Row = Row {
     open: |context| Ok(Box::new(Files { context })),
     write: Some(Writing {
         open: |context| Ok(Box::new(Files { context })),
-        metadata: false,
+        metadata: None,
     }),
 };
 
@@ -267,7 +267,7 @@ impl Provider for Files<'_> {
             .collect()
     }
 
-    fn list(&mut self, wanted: &Wanted<'_>) -> Result<Vec<Listed>, Trouble> {
+    fn list(&mut self, wanted: &Wanted<'_>, _: bool) -> Result<Vec<Listed>, Trouble> {
         let places = self.places(wanted.reference);
         let Some(folder) = places.iter().find(|path| path.is_dir()) else {
             return fields_of(self, wanted);
@@ -277,6 +277,7 @@ impl Provider for Files<'_> {
             Listed {
                 changed: about.and_then(|about| about.modified()).ok(),
                 version: None,
+                note: None,
                 name,
             }
         });

@@ -20,7 +20,7 @@ mod write;
 use crate::failure::Failure;
 use crate::format::naming::Policy;
 use crate::format::reference::Reference;
-use crate::provider::{Chosen, Keys, Lookup, Row, Setting, Writing};
+use crate::provider::{Chosen, Keys, Lookup, Metadata, Row, Setting, Writing};
 
 pub(crate) const ROW: Row = Row {
     scheme: "gcp",
@@ -46,7 +46,17 @@ pub(crate) const ROW: Row = Row {
     open: |context| Ok(Box::new(reader::Store::open(context)?)),
     write: Some(Writing {
         open: |context| Ok(Box::new(reader::Store::open(context)?)),
-        metadata: false,
+        // Annotations: labels hold small letters alone, and choose what `?label=` imports.
+        metadata: Some(Metadata {
+            most: usize::MAX,
+            fits: |name, _| {
+                let edge = |b: Option<&u8>| b.is_some_and(u8::is_ascii_alphanumeric);
+                let name = name.as_bytes();
+                let fits = |b: &u8| b.is_ascii_alphanumeric() || b"-_.".contains(b);
+                name.len() <= 63 && edge(name.first()) && edge(name.last()) && name.iter().all(fits)
+            },
+            rule: "names of 1 to 63 letters, digits, `-`, `_` and `.`, with none of these three at the ends; 16 KiB in all",
+        }),
     }),
 };
 

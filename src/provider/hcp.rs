@@ -138,7 +138,7 @@ impl Provider for Store {
         }
     }
 
-    fn list(&mut self, wanted: &Wanted<'_>) -> Result<Vec<Listed>, Trouble> {
+    fn list(&mut self, wanted: &Wanted<'_>, _: bool) -> Result<Vec<Listed>, Trouble> {
         if !known::is_all(wanted) {
             return fields_of(self, wanted);
         }

@@ -43,7 +43,7 @@ pub use glance::Glance;
 pub use lease::{Lease, Loan, Tend, Tended, Tender};
 pub use network::Network;
 
-pub use write::{Change, Seen, Store, Writing, Written};
+pub use write::{Change, Metadata, Seen, Store, Writing, Written};
 
 /// Every provider. The order is that of the help and of the search for a bare key.
 pub static PROVIDERS: &[Row] = &[
@@ -251,7 +251,8 @@ pub trait Provider: Send {
     }
 
     /// The names that an import would take. A store that can tell them without their values does.
-    fn list(&mut self, wanted: &Wanted<'_>) -> Result<Vec<Listed>, Trouble> {
+    /// Without `details` nothing is asked for versions and ages alone.
+    fn list(&mut self, wanted: &Wanted<'_>, _details: bool) -> Result<Vec<Listed>, Trouble> {
         fields_of(self, wanted)
     }
 }
@@ -273,6 +274,7 @@ pub(crate) fn fields_of<P: Provider + ?Sized>(
                 name,
                 version: version.clone(),
                 changed,
+                note: None,
             };
             fields.into_iter().map(listed).collect()
         }
@@ -281,6 +283,7 @@ pub(crate) fn fields_of<P: Provider + ?Sized>(
                 name: item.name,
                 version: item.version,
                 changed: None,
+                note: None,
             };
             items.into_iter().map(listed).collect()
         }
@@ -295,6 +298,8 @@ pub struct Listed {
     pub version: Option<String>,
     /// When that was written.
     pub changed: Option<SystemTime>,
+    /// Why a load would not take it: `is disabled`.
+    pub note: Option<String>,
 }
 
 /// How a store is asked for a bare key, as in `envshim get database/password`.

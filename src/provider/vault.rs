@@ -44,8 +44,8 @@ use crate::format::json::{self, Json};
 use crate::format::naming::Policy;
 use crate::format::reference::Reference;
 use crate::provider::{
-    About, Answer, Chosen, Context, Found, Glance, Keys, Listed, Lookup, Provider, Row, Trouble,
-    Value, Wanted, Writing, fields,
+    About, Answer, Chosen, Context, Found, Glance, Keys, Listed, Lookup, Metadata, Provider, Row,
+    Trouble, Value, Wanted, Writing, fields,
 };
 use crate::secret::Secret;
 
@@ -80,7 +80,17 @@ pub(crate) const ROW: Row = Row {
     open: |context| Ok(Box::new(Vault::of(context)?)),
     write: Some(Writing {
         open: |context| Ok(Box::new(Vault::of(context)?)),
-        metadata: true,
+        metadata: Some(Metadata {
+            most: 64,
+            fits: |name, value| {
+                let printable = |text: &str| !text.chars().any(char::is_control);
+                name.len() <= 128
+                    && (1..=512).contains(&value.len())
+                    && printable(name)
+                    && printable(value)
+            },
+            rule: "64 at most, with names of 128 bytes, and values of 1 to 512, that can be printed",
+        }),
     }),
 };
 
@@ -290,13 +300,13 @@ impl Provider for Vault<'_> {
         }
     }
 
-    fn list(&mut self, wanted: &Wanted<'_>) -> Result<Vec<Listed>, Trouble> {
+    fn list(&mut self, wanted: &Wanted<'_>, details: bool) -> Result<Vec<Listed>, Trouble> {
         let session = login::enter(&mut self.server, &self.context);
         let session = session.map_err(|fault| fault.trouble())?;
         let mount = mount(self.context.settings);
         let known = self.kind.map(|kind| (mount, kind));
         let mut reader = Reader::new(&self.server, session, known);
-        list::names(&mut reader, wanted, mount).map_err(|fault| fault.trouble())
+        list::names(&mut reader, wanted, mount, details).map_err(|fault| fault.trouble())
     }
 }
 

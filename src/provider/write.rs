@@ -22,8 +22,18 @@ pub(crate) const TRIES: u32 = 50;
 pub struct Writing {
     /// Opens it.
     pub open: for<'a> fn(Context<'a>) -> Result<Box<dyn Store + 'a>, Failure>,
-    /// It keeps metadata with a secret (`--meta`).
-    pub metadata: bool,
+    /// What it keeps beside a secret (`--meta`).
+    pub metadata: Option<Metadata>,
+}
+
+/// What a store keeps beside a secret, by name.
+pub struct Metadata {
+    /// So many of them at most.
+    pub most: usize,
+    /// It takes this name with this value.
+    pub fits: fn(&str, &str) -> bool,
+    /// The same in words.
+    pub rule: &'static str,
 }
 
 /// One value that is to be put into a store.
@@ -35,7 +45,7 @@ pub struct Change<'a> {
     pub value: &'a Secret,
     /// What stood there.
     pub seen: Seen<'a>,
-    /// What is to be kept beside it, by name.
+    /// What is to be kept beside its secret, by name: the same for all changes of one secret.
     pub metadata: &'a [(String, String)],
 }
 
@@ -70,6 +80,17 @@ pub struct Written {
     pub note: Option<String>,
 }
 
+impl Written {
+    /// The value stands there, and what was to be kept beside it does not.
+    pub(crate) fn alone(&mut self, why: &str) {
+        let why = format!("the metadata is not written: {why}");
+        self.note = Some(match self.note.take() {
+            Some(note) => format!("{note}; {why}"),
+            None => why,
+        });
+    }
+}
+
 /// A store that takes values. It is asked for what stands there as for any load.
 pub trait Store: Provider {
     /// One outcome per change, in the order given. Changes of one secret are one version of it.
@@ -94,6 +115,8 @@ pub(crate) enum Fault {
     Empty,
     /// A folder cannot have a value.
     Folder,
+    /// There is so much metadata already that no more of it fits.
+    Crowded,
 }
 
 impl Explain for Fault {
@@ -117,6 +140,9 @@ impl Explain for Fault {
             }
             Fault::Empty => "the store keeps no empty value".to_owned(),
             Fault::Folder => "names a folder, and a value has one place".to_owned(),
+            Fault::Crowded => {
+                "with what is there it is more metadata than the store keeps".to_owned()
+            }
         }
     }
 
@@ -130,7 +156,24 @@ impl Explain for Fault {
             Fault::TooLarge(_) => "keep it in parts, or in a store for larger things".to_owned(),
             Fault::Empty => "remove the secret instead, or store a word that means nothing".to_owned(),
             Fault::Folder => "leave the final slash out, or name a secret in it".to_owned(),
+            Fault::Crowded => "remove some of it there, or leave --meta out".to_owned(),
         })
+    }
+}
+
+/// What is to be kept beside the secret of these changes.
+pub(crate) fn metadata<'a>(changes: &[&Change<'a>]) -> &'a [(String, String)] {
+    changes.first().map_or(&[], |change| change.metadata)
+}
+
+/// Adds it to what is kept there.
+pub(crate) fn keep(kept: &mut Vec<(String, Json)>, metadata: &[(String, String)]) {
+    for (name, value) in metadata {
+        let value = Json::Text(Secret::new(value.clone().into_bytes()));
+        match kept.iter_mut().find(|(known, _)| known == name) {
+            Some((_, place)) => *place = value,
+            None => kept.push((name.clone(), value)),
+        }
     }
 }
 

@@ -250,8 +250,8 @@ impl<'a> Direct<'a> {
         got.collect()
     }
 
-    /// The names below a reference.
-    pub fn list(&self, mut reference: Reference) -> Result<Vec<Listed>, Failure> {
+    /// The names below a reference, with versions and ages where these are wanted.
+    pub fn list(&self, mut reference: Reference, details: bool) -> Result<Vec<Listed>, Failure> {
         manner(&mut reference, true)?;
         let row = provider::row(&reference.scheme).ok_or(Fault::NoStore)?;
         let context = Context {
@@ -267,6 +267,6 @@ impl<'a> Direct<'a> {
             must: true,
         };
         let mut provider = (row.open)(context)?;
-        provider.list(&wanted).map_err(Trouble::failure)
+        provider.list(&wanted, details).map_err(Trouble::failure)
     }
 }

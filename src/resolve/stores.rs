@@ -1,7 +1,7 @@
 //! One store, asked and written to outside of a load: with the settings that a load would have.
 
 use crate::clock::Deadline;
-use crate::failure::{Explain, Failure, Failures, nearest};
+use crate::failure::{Explain, Failure, Failures, nearest, one_line};
 use crate::format::reference::{Reference, parse_exact};
 use crate::provider::{self, Answer, Context, Lookup, Network, Row, Store, Trouble, Wanted};
 use crate::report::Report;
@@ -28,6 +28,7 @@ enum Fault {
     ReadOnly(&'static str),
     OldVersion(&'static str),
     NoMetadata(&'static str),
+    Metadata(&'static str, String, &'static str),
 }
 
 impl Explain for Fault {
@@ -39,6 +40,9 @@ impl Explain for Fault {
                 format!("?{name}= names a version, and what is written is always a new one")
             }
             Fault::NoMetadata(title) => format!("{title} keeps no metadata with a value"),
+            Fault::Metadata(title, name, _) => {
+                format!("{title} does not keep the metadata `{}`", one_line(name))
+            }
         }
     }
 
@@ -56,6 +60,7 @@ impl Explain for Fault {
             }
             Fault::OldVersion(name) => format!("leave ?{name}= out"),
             Fault::NoMetadata(_) => "leave --meta out".to_owned(),
+            Fault::Metadata(_, _, rule) => format!("it keeps {rule}"),
         })
     }
 }
@@ -132,10 +137,23 @@ impl Target {
     }
 
     /// Refuses metadata where the store has no place for it.
-    pub fn keeps_metadata(&self) -> Result<(), Failure> {
-        match &self.row.write {
-            Some(writing) if writing.metadata => Ok(()),
-            _ => Err(Fault::NoMetadata(self.row.title).into()),
+    pub fn keeps(&self, metadata: &[(String, String)]) -> Result<(), Failure> {
+        let Some((first, _)) = metadata.first() else {
+            return Ok(());
+        };
+        let title = self.row.title;
+        let writing = self.row.write.as_ref();
+        let store = writing.and_then(|writing| writing.metadata.as_ref());
+        let store = store.ok_or(Fault::NoMetadata(title))?;
+        let odd = metadata
+            .iter()
+            .find(|(name, value)| !(store.fits)(name, value));
+        match odd.map(|(name, _)| name) {
+            Some(name) => Err(Fault::Metadata(title, name.clone(), store.rule).into()),
+            None if metadata.len() > store.most => {
+                Err(Fault::Metadata(title, first.clone(), store.rule).into())
+            }
+            None => Ok(()),
         }
     }
 

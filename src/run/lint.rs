@@ -1,16 +1,16 @@
 //! `lint`: what is wrong with plain files, or odd: mistakes, what other readers see differently,
 //! who can read them, whether git keeps them. Nothing is fetched, and no value is shown.
 
+mod git;
+
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::clock::Deadline;
 use crate::failure::{Exit, Explain, Failure, Failures};
 use crate::files::{self, Accept};
-use crate::format::dotenv::{self, Binding, Reader};
+use crate::format::dotenv::{self, Binding, Odd, Reader};
 use crate::format::json::quote;
 use crate::format::reference::{self, Part};
-use crate::helper::Helper;
 use crate::provider;
 use crate::report::Report;
 use crate::resolve;
@@ -20,6 +20,17 @@ use crate::source;
 
 /// The files that are looked at where none is named.
 const USUAL: &[&str] = &[source::VAULT, ".env", source::DUMP];
+
+/// Readers that see many lines differently, what they are called, and what helps.
+const READERS: &[(Reader, &str, Option<&str>)] = &[
+    (
+        Reader::Docker,
+        "docker run --env-file",
+        Some("envshim export --format docker writes what it reads"),
+    ),
+    (Reader::Compose, "Docker Compose", None),
+    (Reader::Node, "node (dotenv, --env-file)", None),
+];
 
 enum Fault {
     NotThere(PathBuf),
@@ -136,7 +147,7 @@ fn look_at(
             Some(format!("chmod 600 {file}")),
         );
     }
-    match in_git(path, settings, report) {
+    match git::keeps(path, settings, report) {
         Some(true) => {
             let hint = format!("git rm --cached {file}; what was pushed is no secret any more");
             add(None, None, "git keeps it".to_owned(), Some(hint));
@@ -198,36 +209,35 @@ fn look_at(
     }
     // What is ours alone is nobody else's to read.
     let counts = |binding: &Binding| !(ours && is_ours(binding, &schemes));
-    let mut docker = Vec::new();
-    for odd in dotenv::others(text, counts).unwrap_or_default() {
-        match odd.reader {
-            Reader::Docker => docker.push(odd),
-            Reader::Sh => {
-                let hint = odd.cure.map(str::to_owned);
-                add(
-                    Some(odd.line),
-                    odd.name.as_deref(),
-                    format!("sh {}", odd.does),
-                    hint,
-                );
-            }
-        }
+    let (sh, others): (Vec<Odd>, Vec<Odd>) = dotenv::others(text, counts)
+        .unwrap_or_default()
+        .into_iter()
+        .partition(|odd| odd.reader == Reader::Sh);
+    for odd in sh {
+        let hint = odd.cure.map(str::to_owned);
+        add(
+            Some(odd.line),
+            odd.name.as_deref(),
+            format!("sh {}", odd.does),
+            hint,
+        );
     }
-    if let Some(first) = docker.first() {
-        let what = match docker.len() {
-            1 => format!("docker run --env-file {}", first.does),
-            2 => format!(
-                "docker run --env-file {}, and reads 1 more line differently",
-                first.does
-            ),
-            n => format!(
-                "docker run --env-file {}, and reads {} more lines differently",
-                first.does,
-                n - 1
-            ),
+    // Programs that differ in many lines have one of ours.
+    for (reader, title, hint) in READERS {
+        let odd: Vec<&Odd> = others.iter().filter(|odd| odd.reader == *reader).collect();
+        let whole = odd.iter().find(|odd| odd.whole);
+        let Some(first) = whole.or(odd.first()) else {
+            continue;
         };
-        let hint = "envshim export --format docker writes what it reads".to_owned();
-        add(Some(first.line), first.name.as_deref(), what, Some(hint));
+        let does = first.does;
+        let what = match odd.len() {
+            _ if first.whole => format!("{title} refuses the file: it {does} here"),
+            1 => format!("{title} {does}"),
+            2 => format!("{title} {does}, and reads 1 more line differently"),
+            n => format!("{title} {does}, and reads {} more lines differently", n - 1),
+        };
+        let hint = hint.or(first.cure).map(str::to_owned);
+        add(Some(first.line), first.name.as_deref(), what, hint);
     }
     Ok(())
 }
@@ -256,47 +266,6 @@ fn is_ours(binding: &Binding, schemes: &[&'static str]) -> bool {
                 .any(|part| matches!(part, Part::Reference(_)))
         })
         || text.starts_with(b"text:")
-}
-
-/// Git keeps the file (true), or does not ignore it (false).
-fn in_git(path: &Path, settings: &Settings, report: &Report) -> Option<bool> {
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
-    let folder = folder.unwrap_or(Path::new(".")).canonicalize().ok()?;
-    // Asked only where there is something to ask about.
-    folder
-        .ancestors()
-        .find(|above| above.join(".git").exists())?;
-    let name = path.file_name()?.to_str()?;
-    let command = format!(
-        "git --literal-pathspecs -C {} ls-files -t --cached --others --exclude-standard -- {}",
-        shielded(folder.to_str()?),
-        shielded(name)
-    );
-    let helper = Helper::start(&command, Deadline::after(settings.timeout));
-    let said = helper.and_then(Helper::output).map_err(|fault| {
-        let what = format!("{}: git was not asked: {}", path.display(), fault.what());
-        report.warn(&what, fault.hint().as_deref());
-    });
-    match said.ok()?.expose().first() {
-        Some(b'?') => Some(false),
-        Some(_) => Some(true),
-        None => None,
-    }
-}
-
-/// Text that stays one word of a command.
-fn shielded(text: &str) -> String {
-    let special = |c: char| c.is_whitespace() || matches!(c, '\'' | '"' | '\\');
-    let letter = |c: char| {
-        if special(c) {
-            format!("\\{c}")
-        } else {
-            c.to_string()
-        }
-    };
-    text.chars().map(letter).collect()
 }
 
 fn as_text(finding: &Finding) -> String {

@@ -1,4 +1,5 @@
-//! `ls`: the names in a store, with their versions and ages, without their values.
+//! `ls`: the names in a store, without their values; with their versions and ages where these are
+//! shown, for some stores are asked for them one by one.
 
 use std::time::SystemTime;
 
@@ -38,14 +39,15 @@ pub(super) fn list(settings: &mut Settings, record: &mut Record, report: &Report
         }
     };
     let shown = reference.to_string();
-    let listed = direct.list(reference);
+    let terminal = on_terminal();
+    let listed = direct.list(reference, settings.json || terminal);
     record.stores = network.asked();
     let mut listed = listed.map_err(|failure| failure.at(&shown))?;
     listed.sort_by(|a, b| a.name.cmp(&b.name));
     audit::write(settings, record, Outcome::Done)?;
     let text = if settings.json {
         as_json(&listed)
-    } else if on_terminal() {
+    } else if terminal {
         as_table(&listed, settings)
     } else {
         let line = |listed: &Listed| one_line(&listed.name) + "\n";
@@ -59,19 +61,23 @@ fn as_table(listed: &[Listed], settings: &Settings) -> String {
     let rows: Vec<Vec<String>> = listed
         .iter()
         .map(|listed| {
-            vec![
+            let mut row = vec![
                 one_line(&listed.name),
                 cell(listed.version.as_deref().unwrap_or("")),
                 age(listed.changed),
-            ]
+            ];
+            row.extend(listed.note.clone());
+            row
         })
         .collect();
-    table(
-        &["NAME", "VERSION", "AGE"],
-        &rows,
-        colours(settings),
-        |_| Look::Dim,
-    )
+    let head = ["NAME", "VERSION", "AGE", ""];
+    let noted = listed.iter().any(|listed| listed.note.is_some());
+    let head = head.get(..3 + usize::from(noted)).unwrap_or(&head);
+    let look = |row: usize| match listed.get(row).is_some_and(|l| l.note.is_some()) {
+        true => Look::Odd,
+        false => Look::Dim,
+    };
+    table(head, &rows, colours(settings), look)
 }
 
 /// How long ago that was.
@@ -89,12 +95,13 @@ pub(super) fn moment(changed: Option<SystemTime>) -> String {
 
 fn as_json(listed: &[Listed]) -> String {
     let entry = |listed: &Listed| {
-        let version = listed.version.as_deref();
+        let (version, note) = (listed.version.as_deref(), listed.note.as_deref());
         format!(
-            "{{\"name\":{},\"version\":{},\"changed\":{}}}",
+            "{{\"name\":{},\"version\":{},\"changed\":{}{}}}",
             quote(&listed.name),
             version.map_or("null".to_owned(), quote),
-            moment(listed.changed)
+            moment(listed.changed),
+            note.map_or(String::new(), |note| format!(",\"note\":{}", quote(note)))
         )
     };
     let entries: Vec<String> = listed.iter().map(entry).collect();

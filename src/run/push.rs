@@ -90,6 +90,10 @@ pub(super) fn push(settings: &mut Settings, report: &Report) -> Ended {
     if target.reference.field.is_some() {
         return Err(Failure::from(Fault::Field).at(&shown).into());
     }
+    let metadata = std::mem::take(&mut settings.meta);
+    target
+        .keeps(&metadata)
+        .map_err(|failure| failure.at(&shown))?;
     let Values { values, left_out } = wanted(&file, settings)?;
     let mut items = items(values, &target, each);
     let (dry, yes) = (settings.dry_run, settings.yes);
@@ -137,12 +141,18 @@ pub(super) fn push(settings: &mut Settings, report: &Report) -> Ended {
     }
     // A terminating signal waits until it is told what was done.
     let held = sys::hold_termination();
-    put(&mut *store, &mut items, each, &held);
+    put(&mut *store, &mut items, each, &metadata, &held);
     told(&items, &left_out, false, report)
 }
 
 /// Writes what is to be written; what has not begun when a signal comes is left.
-fn put(store: &mut dyn Store, items: &mut [Item], each: bool, held: &sys::Held) {
+fn put(
+    store: &mut dyn Store,
+    items: &mut [Item],
+    each: bool,
+    metadata: &[(String, String)],
+    held: &sys::Held,
+) {
     let open = |item: &Item| matches!(item.outcome, Outcome::Create | Outcome::Change);
     let places: Vec<usize> = (0..items.len())
         .filter(|at| items.get(*at).is_some_and(open))
@@ -167,7 +177,7 @@ fn put(store: &mut dyn Store, items: &mut [Item], each: bool, held: &sys::Held) 
                     .there
                     .as_ref()
                     .map_or(Seen::Nothing, |there| Seen::Value(&there.value)),
-                metadata: &[],
+                metadata,
             })
             .collect();
         let written = store.put(&changes);

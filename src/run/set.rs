@@ -190,9 +190,7 @@ pub(super) fn version(version: Option<&String>) -> String {
 
 fn secret(target: Target, wish: Wish, mut desk: Desk<'_>, report: &Report) -> Ended {
     let at = |failure: Failure| failure.at(&target.shown);
-    if !wish.metadata.is_empty() {
-        target.keeps_metadata().map_err(at)?;
-    }
+    target.keeps(&wish.metadata).map_err(at)?;
     let value = target.coded(value(&target.shown, &wish, report)?);
     desk.rested();
     let Wish {

@@ -55,6 +55,16 @@ impl Supervisor {
             }
             own::hand_over_terminal(self.child.pid);
         }
+        if self.told.rotation.reload_signal == Some(number) && origin::from_process(&signal) {
+            // It is nobody else's, at any time. Whoever stops has no use for it.
+            if matches!(
+                self.stage,
+                Stage::Starting | Stage::Running | Stage::Replacing
+            ) {
+                self.rotation.demand();
+            }
+            return;
+        }
         if self.stage == Stage::Starting && mask(&[number]) & WHILE_STARTING == 0 {
             // It fails for no mask.
             self.signals.change(WHILE_STARTING).ok();
@@ -68,11 +78,6 @@ impl Supervisor {
             Stage::Draining(_) => return tree::tell(number, &self.relays.pids),
             // Nothing is translated for a program that is not there.
             Stage::Starting => number,
-            Stage::Running | Stage::Replacing
-                if self.told.rotation.reload_signal == Some(number) =>
-            {
-                return self.rotation.demand();
-            }
             Stage::Running | Stage::Replacing | Stage::Stopping => match self.told.mapped(number) {
                 Some(to) => to,
                 None => return,

@@ -39,6 +39,7 @@ pub(super) fn asks_for_the_end(signal: &Received) -> bool {
     }
 }
 
-fn from_process(signal: &Received) -> bool {
+/// Whether a process has sent it, and not the kernel on its own.
+pub(super) fn from_process(signal: &Received) -> bool {
     signal.code <= 0
 }

@@ -13,6 +13,7 @@ use super::notify::Notifier;
 use super::relay::{self, Relays};
 use super::rotation::{Do, Errand, GIVE_BACK, Reason, STOP, Sent, errand};
 use super::supervisor::{Child, Stage, Supervisor, Watched};
+use crate::failure::Exit;
 use crate::provider::Tend;
 use crate::settings::OnChange;
 use crate::sys::children::{self, Status, send};
@@ -86,9 +87,22 @@ impl Supervisor {
             return None;
         }
         let (errand, reason) = self.rotation.next.take()?;
-        match self.fork(errand, reason) {
-            Ok(other) => other,
-            Err(_) => {
+        let sent = self.fork(errand, reason);
+        match (sent, self.stage) {
+            // Nobody is sent out while a program is stopped, but the one that takes its place at once.
+            (Ok(None), Stage::Replacing) => {
+                if let Some(sent) = self.rotation.sent.take() {
+                    self.put_in_place(sent);
+                }
+                None
+            }
+            (Ok(other), _) => other,
+            (Err(_), Stage::Replacing) => {
+                self.dismiss();
+                self.give_back(Status::Code(Exit::Ours as u8));
+                None
+            }
+            (Err(_), _) => {
                 self.rotation.failed(reason);
                 None
             }
@@ -185,16 +199,28 @@ impl Supervisor {
         self.stop();
     }
 
-    /// The old program has ended: the next one takes its place. False if there is none after all.
-    pub(super) fn replace(&mut self) -> bool {
+    /// The old program has ended: the next one takes its place.
+    pub(super) fn replace(&mut self) {
         self.deadlines.disarm(Due::Stop);
         if self.child.own_group {
             // Whoever is left in its group; nobody is an answer too.
             send(-self.child.pid.as_raw(), nix::libc::SIGTERM).ok();
         }
-        let Some(sent) = self.rotation.sent.take_if(|sent| sent.start.waits()) else {
-            return false;
-        };
+        if let Some(sent) = &mut self.rotation.sent {
+            sent.start.hear();
+        }
+        match self.rotation.sent.take_if(|sent| sent.start.waits()) {
+            Some(sent) => self.put_in_place(sent),
+            None => {
+                // It was lost on its way. Nobody has asked for an end, so another one is sent now,
+                // to a place that is free.
+                self.dismiss_sent();
+                self.rotation.next = Some((Errand::Load, Reason::Need));
+            }
+        }
+    }
+
+    fn put_in_place(&mut self, sent: Sent) {
         sent.start.go();
         self.child = Child {
             pid: sent.pid,
@@ -206,7 +232,6 @@ impl Supervisor {
         self.rotation.borrow(sent.loans);
         self.relays.follow(sent.relays);
         self.stage = Stage::Starting;
-        true
     }
 
     /// A child of a moment has ended.

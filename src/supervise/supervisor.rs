@@ -327,8 +327,8 @@ impl Supervisor {
         // It may have become the program, spoken and ended since we looked.
         self.hear();
         self.relay();
-        if self.stage == Stage::Replacing && self.replace() {
-            return;
+        if self.stage == Stage::Replacing {
+            return self.replace();
         }
         self.dismiss();
         if !self.child.start.succeeded() {

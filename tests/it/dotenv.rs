@@ -15,6 +15,7 @@ use crate::house;
 
 mod generate;
 mod oracle;
+mod readers;
 
 const FILES: usize = 24_000;
 const DUMPS: usize = 200;

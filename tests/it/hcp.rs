@@ -312,3 +312,41 @@ fn any_other_address_that_speaks_so_is_asked_as_it_is() {
         .refused()
         .says(".vault:6: C: hcp:A: HCP_SECRETS_URL has no place for single versions");
 }
+
+#[test]
+fn names_versions_and_ages() {
+    let hcp = Hcp::new(App::new(ALL));
+    let ls = |words: &str| {
+        let shim = as_the_sdk(&hcp).args("ls").args(words);
+        shim.run().ok().quiet().hides("rot-key").hides("dyn-a").out
+    };
+    assert_eq!(
+        ls(""),
+        "AWS_CREDS\nBUNDLE\nDB_PASSWORD\nLAST\nTWILIO\ndebug_level\n"
+    );
+    let made = "\"changed\":\"2025-02-03T04:05:06Z\"}";
+    // A dynamic secret is made when it is opened, which a list does not do.
+    let want = format!(
+        "[{{\"name\":\"AWS_CREDS\",\"version\":null,\"changed\":null}},\
+          {{\"name\":\"BUNDLE\",\"version\":\"2\",{made},\
+          {{\"name\":\"DB_PASSWORD\",\"version\":\"3\",{made},\
+          {{\"name\":\"LAST\",\"version\":\"1\",{made},\
+          {{\"name\":\"TWILIO\",\"version\":\"7\",{made},\
+          {{\"name\":\"debug_level\",\"version\":\"1\",{made}]\n"
+    );
+    assert_eq!(ls("--json"), want);
+    let want = format!(
+        "[{{\"name\":\"port\",\"version\":\"2\",{made},{{\"name\":\"user\",\"version\":\"2\",{made}]\n"
+    );
+    assert_eq!(ls("--json hcp:BUNDLE"), want);
+    let explain = as_the_sdk(&hcp).file(".vault", "A=hcp:LAST\n");
+    let explain = explain.args("explain --json A").run().ok().out;
+    assert!(explain.contains("2025-02-03T04:05:06Z"), "{explain}");
+    // The older version of the API.
+    let old = start(&hcp, &settings(&hcp, "open")).env("HCP_CLIENT_SECRET", CLIENT_SECRET);
+    let old = old.args("ls --json").run().ok().out;
+    assert!(
+        old.contains(&format!("{{\"name\":\"LAST\",\"version\":\"1\",{made}")),
+        "{old}"
+    );
+}

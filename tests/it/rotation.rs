@@ -82,8 +82,25 @@ impl Running {
         Pid::from_raw(self.child.id().cast_signed())
     }
 
+    /// The program, and who else is on the way.
+    fn children(&self) -> Vec<Pid> {
+        let path = format!("/proc/{0}/task/{0}/children", self.pid());
+        let children = std::fs::read_to_string(path).unwrap_or_default();
+        let pids = children.split_whitespace();
+        pids.filter_map(|pid| pid.parse().ok().map(Pid::from_raw))
+            .collect()
+    }
+
     fn send(&self, signal: Signal) {
         kill(self.pid(), signal).expect("sent");
+    }
+
+    /// Every signal that was sent to it has been taken.
+    fn nothing_is_pending(&self) -> bool {
+        let path = format!("/proc/{}/status", self.pid());
+        let status = std::fs::read_to_string(path).expect("a status");
+        let mut lines = status.lines().filter(|line| line.starts_with("ShdPnd:"));
+        lines.all(|line| line.ends_with("\t0000000000000000"))
     }
 
     /// Another content, all at once.

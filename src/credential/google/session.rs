@@ -79,13 +79,14 @@ impl Session {
     }
 
     /// The same with a JSON body.
-    pub fn post(
+    pub fn tell(
         &self,
         location: Option<&str>,
+        method: Method,
         path: &str,
         body: Secret,
     ) -> Result<Request, Failure> {
-        let request = Request::send(Method::Post, self.address(location, path)?, body);
+        let request = Request::send(method, self.address(location, path)?, body);
         let json = Value::Plain("application/json".into());
         Ok(self.signed(request).header("content-type", json))
     }

@@ -130,7 +130,7 @@ fn of_program(
         variables.push(("GOOGLE_EXTERNAL_ACCOUNT_IMPERSONATED_EMAIL", account));
     }
     let command = executable.need("command")?;
-    let output = Helper::told(command, &variables, Deadline::after(limit))?.output()?;
+    let output = Helper::told(command, &variables, &[], Deadline::after(limit))?.output()?;
     printed(&output).map_err(Failure::from)
 }
 

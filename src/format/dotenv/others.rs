@@ -1,13 +1,18 @@
-//! What other programs read from a file that a person wrote: where `sh` and `docker run --env-file`
-//! get another value than we do, or none.
+//! What other programs read from a file that a person wrote: where they get another value than we
+//! do, or none.
 //!
 //! python-dotenv reads what we read. Of `sh` nothing is modelled but the plainest of its words, so
 //! that a line without a finding is one that every shell reads as we do; `docker` takes what stands
-//! between `=` and the line end as it is, which is compared.
+//! between `=` and the line end as it is, which is compared. What Docker Compose and Node.js read is
+//! read by their own rules ([`compose`], [`node`]), and compared.
+
+mod compose;
+mod entries;
+mod node;
+mod sh;
 
 use super::read::{Binding, read};
-use super::{Fault, sh_takes, space};
-use crate::format::naming;
+use super::{Fault, space};
 use crate::format::template::{Piece, split};
 
 /// A program that reads dotenv files in its own way.
@@ -17,6 +22,10 @@ pub enum Reader {
     Sh,
     /// `docker run --env-file`.
     Docker,
+    /// Docker Compose: `env_file:`.
+    Compose,
+    /// Node.js: the package `dotenv`, and `node --env-file`.
+    Node,
 }
 
 /// What another reader sees differently.
@@ -32,6 +41,8 @@ pub struct Odd {
     pub does: &'static str,
     /// What to write instead.
     pub cure: Option<&'static str>,
+    /// For this it gives the whole file up.
+    pub whole: bool,
 }
 
 /// What a reader does, and what to write instead.
@@ -54,6 +65,7 @@ pub fn others(text: &[u8], counts: impl Fn(&Binding) -> bool) -> Result<Vec<Odd>
             reader,
             does,
             cure,
+            whole: false,
         }));
     };
     if text.starts_with(b"\xef\xbb\xbf") {
@@ -89,12 +101,33 @@ pub fn others(text: &[u8], counts: impl Fn(&Binding) -> bool) -> Result<Vec<Odd>
             continue;
         }
         let name = Some(binding.name.as_str());
-        add(binding.line, name, Reader::Sh, sh(raw, binding));
+        add(binding.line, name, Reader::Sh, sh::odd(raw, binding));
         add(binding.line, name, Reader::Docker, docker(raw, binding));
     }
     if !is_plain(text.get(at..).unwrap_or_default()) {
         let does = "takes for a command what stands in the last lines";
         add(1, None, Reader::Sh, Some((does, None)));
+    }
+    let whole = std::str::from_utf8(text).unwrap_or_default();
+    for reader in [Reader::Compose, Reader::Node] {
+        for (at, does) in entries::compared(whole, &bindings, reader) {
+            if let Some(binding) = bindings.get(at).filter(|binding| counts(binding)) {
+                add(binding.line, Some(&binding.name), reader, Some(does));
+            }
+        }
+    }
+    if let Some((at, does)) = entries::refusal(whole) {
+        let near = bindings.iter().rfind(|binding| binding.raw.start <= at);
+        if near.is_none_or(&counts) {
+            odd.push(Odd {
+                line: near.map_or(1, |binding| binding.line),
+                name: near.map(|binding| binding.name.clone()),
+                reader: Reader::Compose,
+                does,
+                cure: None,
+                whole: true,
+            });
+        }
     }
     Ok(odd)
 }
@@ -121,130 +154,6 @@ fn trimmed(mut text: &[u8]) -> &[u8] {
         text = rest;
     }
     text
-}
-
-/// What `sh` does with it, if not what we do.
-fn sh(raw: &[u8], binding: &Binding) -> Option<Does> {
-    let exported = raw
-        .strip_prefix(b"export")
-        .filter(|rest| rest.first().is_some_and(is_blank));
-    let statement = exported.map_or(raw, trimmed);
-    if binding.value.is_none() {
-        return exported.is_none().then_some((
-            "takes a name alone for a command",
-            Some("write `=` behind it"),
-        ));
-    }
-    let equals = statement.iter().position(|byte| *byte == b'=')?;
-    let (name, rest) = statement.split_at(equals);
-    let rest = rest.get(1..).unwrap_or_default();
-    if name != binding.name.as_bytes() || !naming::is_valid(&binding.name) {
-        return Some(("does not take this for a name", None));
-    }
-    if !sh_takes(&binding.name) {
-        return Some(("keeps this name for itself", None));
-    }
-    if rest.first().is_some_and(is_blank) {
-        let after = trimmed(rest);
-        let nothing = after.is_empty() || after.starts_with(b"#");
-        return (!nothing).then_some(("ends the value at the blank", QUOTE));
-    }
-    match rest.split_first() {
-        None => None,
-        Some((b'\'', inside)) => single(inside),
-        Some((b'"', inside)) => double(inside),
-        Some(_) => bare(rest, binding),
-    }
-}
-
-fn single(inside: &[u8]) -> Option<Does> {
-    let end = inside.iter().position(|byte| *byte == b'\'')?;
-    let (value, after) = inside.split_at(end);
-    if value.ends_with(b"\\") || value.windows(2).any(|two| two == b"\\\\") {
-        return Some(("takes a backslash in single quotes as it is", None));
-    }
-    let variable = |piece: &Piece| matches!(piece, Piece::Variable { .. });
-    if split(value).iter().any(variable) {
-        return Some((
-            "expands nothing in single quotes",
-            Some("put the value into double quotes"),
-        ));
-    }
-    behind(after.get(1..).unwrap_or_default())
-}
-
-fn double(inside: &[u8]) -> Option<Does> {
-    let mut rest = inside;
-    loop {
-        rest = match rest {
-            [] => return Some(("finds no end of the quote", None)),
-            [b'"', after @ ..] => return behind(after),
-            [b'\\', b'"' | b'\\', after @ ..] => after,
-            [b'\\', ..] => return Some(("takes a backslash in double quotes as it is", QUOTE)),
-            [b'`', ..] => return Some(("runs what stands between backticks", QUOTE)),
-            [b'$', ..] => match dollar(rest) {
-                Some(length) => rest.get(length..).unwrap_or_default(),
-                None => return Some(BARE),
-            },
-            [_, after @ ..] => after,
-        };
-    }
-}
-
-const BARE: Does = ("expands a dollar sign without braces", QUOTE);
-
-fn bare(rest: &[u8], binding: &Binding) -> Option<Does> {
-    // A comment begins behind a blank.
-    let comment = (0..rest.len()).find(|at| {
-        rest.get(*at) == Some(&b'#')
-            && at
-                .checked_sub(1)
-                .and_then(|b| rest.get(b))
-                .is_some_and(is_blank)
-    });
-    let value = trimmed(
-        rest.get(..comment.unwrap_or(rest.len()))
-            .unwrap_or_default(),
-    );
-    let mut left = value;
-    while let Some((byte, after)) = left.split_first() {
-        left = match byte {
-            b'$' => match dollar(left) {
-                Some(length) => left.get(length..).unwrap_or_default(),
-                None => return Some(BARE),
-            },
-            b' ' | b'\t' => return Some(("ends the value at the blank", QUOTE)),
-            b'~' => return Some(("may take `~` for a home folder", QUOTE)),
-            b if b.is_ascii_alphanumeric() || b"_@%+=:,./-]^#".contains(b) || *b >= 0x80 => after,
-            _ => return Some(("takes a sign in it for one of its own", QUOTE)),
-        };
-    }
-    let read = binding.value.as_ref().map(|value| value.expose());
-    (read != Some(value)).then_some(("takes white space in it as it is", QUOTE))
-}
-
-/// How long `${NAME}` or `${NAME:-default}` is, or a dollar sign that means nothing.
-fn dollar(text: &[u8]) -> Option<usize> {
-    let rest = text.get(1..)?;
-    let Some(inside) = rest.strip_prefix(b"{") else {
-        let means = |b: &u8| b.is_ascii_alphanumeric() || b"_({@*#?$!-'[".contains(b);
-        return (!rest.first().is_some_and(means)).then_some(1);
-    };
-    let end = inside.iter().position(|byte| *byte == b'}')?;
-    let inside = std::str::from_utf8(inside.get(..end)?).ok()?;
-    let (name, default) = inside.split_once(":-").unwrap_or((inside, ""));
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"_@%+=:,./-".contains(&b);
-    (naming::is_valid(name) && default.bytes().all(plain)).then_some(end + 3)
-}
-
-/// What follows a closing quote: nothing, or a comment behind a blank.
-fn behind(after: &[u8]) -> Option<Does> {
-    let rest = trimmed(after);
-    let fine = rest.is_empty() || (rest.starts_with(b"#") && after.first().is_some_and(is_blank));
-    (!fine).then_some((
-        "goes on behind the quote",
-        Some("put a blank before the comment"),
-    ))
 }
 
 /// What `docker run --env-file` does with it, if not what we do.

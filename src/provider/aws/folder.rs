@@ -70,6 +70,7 @@ impl Manager<'_> {
                     version: current(secret),
                     changed: time(secret, "LastChangedDate")
                         .or_else(|| time(secret, "CreatedDate")),
+                    note: None,
                 });
             }
             token = next_page(&json);

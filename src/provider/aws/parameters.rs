@@ -36,7 +36,7 @@ impl Provider for Store<'_> {
         )
     }
 
-    fn list(&mut self, wanted: &Wanted<'_>) -> Result<Vec<Listed>, Trouble> {
+    fn list(&mut self, wanted: &Wanted<'_>, _: bool) -> Result<Vec<Listed>, Trouble> {
         let path = wanted.reference.locator.as_str();
         if path.ends_with('/') {
             let region = region(&self.0, wanted)?;
@@ -194,6 +194,7 @@ impl Store<'_> {
                         name: name.to_owned(),
                         version: version.map(|number| number.to_string()),
                         changed: time(found, "LastModifiedDate"),
+                        note: None,
                     });
                 }
             }

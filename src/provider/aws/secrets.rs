@@ -35,7 +35,7 @@ impl Provider for Manager<'_> {
         )
     }
 
-    fn list(&mut self, wanted: &Wanted<'_>) -> Result<Vec<Listed>, Trouble> {
+    fn list(&mut self, wanted: &Wanted<'_>, _: bool) -> Result<Vec<Listed>, Trouble> {
         match wanted.reference.locator.strip_suffix('*') {
             Some(begin) => {
                 let region = region(&self.0, wanted)?;

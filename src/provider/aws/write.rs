@@ -15,7 +15,7 @@ use crate::credential::aws::Service;
 use crate::failure::{Explain, Failure};
 use crate::format::json::{Json, quote};
 use crate::format::reference::Reference;
-use crate::provider::write::{Fault as Unfit, TRIES, by_secret, into_bytes, outcomes};
+use crate::provider::write::{Fault as Unfit, TRIES, by_secret, into_bytes, metadata, outcomes};
 use crate::provider::{Change, Store, Written};
 use crate::secret::{Secret, SecretBuffer};
 
@@ -60,6 +60,16 @@ fn body(head: &str, name: &str, value: &Secret) -> Secret {
     body.push(Json::Text(value.duplicate()).compact().expose());
     body.push(b"}");
     body.finish()
+}
+
+/// The metadata, as the last members of a request.
+fn tags(changes: &[&Change<'_>]) -> Option<String> {
+    let tags = metadata(changes).iter().map(|(name, value)| {
+        let (name, value) = (quote(name), quote(value));
+        format!("{{\"Key\":{name},\"Value\":{value}}}")
+    });
+    let tags = tags.collect::<Vec<_>>().join(",");
+    (!tags.is_empty()).then(|| format!(",\"Tags\":[{tags}]"))
 }
 
 /// What an operation that only writes needs on top of what envshim needs to read.
@@ -114,6 +124,7 @@ impl Manager<'_> {
 
     fn put_secret(&self, at: &Name, changes: &[&Change<'_>]) -> Vec<Result<Written, Failure>> {
         let place = Place::new(Service::SecretsManager, &at.name, &at.region);
+        let tags = tags(changes);
         let (mut before, mut same) = (None::<String>, 0u32);
         for tries in 0..TRIES {
             let now = match self.now(at) {
@@ -143,10 +154,13 @@ impl Manager<'_> {
                 None => ("CreateSecret", "Name"),
             };
             let token = token(&at.name, version.as_deref().unwrap_or("new"), late);
+            // A policy may want a new secret to have its tags from the beginning.
+            let own = tags.as_deref().filter(|_| version.is_none());
             let head = format!(
-                "{{\"{id}\":{}{}",
+                "{{\"{id}\":{}{}{}",
                 quote(&at.name),
-                member("ClientRequestToken", Some(&token))
+                member("ClientRequestToken", Some(&token)),
+                own.unwrap_or_default()
             );
             let body = match std::str::from_utf8(next.expose()) {
                 Ok(_) => body(&head, "SecretString", &next),
@@ -156,17 +170,34 @@ impl Manager<'_> {
                 }
             };
             let written = match self.send(at, operation, body) {
-                Ok(json) => Ok(Written {
-                    version: Some(text(&json, "VersionId").to_owned()),
-                    note: None,
-                }),
+                Ok(json) => {
+                    let mut written = Written {
+                        version: Some(text(&json, "VersionId").to_owned()),
+                        note: None,
+                    };
+                    if let (Some(tags), None) = (&tags, own) {
+                        let body = format!("{{\"SecretId\":{}{tags}}}", quote(&at.name));
+                        let tagged = self.send(at, "TagResource", Secret::new(body.into_bytes()));
+                        if let Err(refusal) = tagged {
+                            let why = refused(refusal, place, "secretsmanager", "TagResource");
+                            written.alone(&why.what);
+                        }
+                    }
+                    Ok(written)
+                }
                 Err(Refusal::Own(code, _)) if code == "ResourceExistsException" => {
                     if same > 0 {
                         crate::provider::write::pause();
                     }
                     continue;
                 }
-                Err(refusal) => Err(refused(refusal, place, "secretsmanager", operation)),
+                Err(refusal) => {
+                    let needed = match own {
+                        Some(_) => "CreateSecret, secretsmanager:TagResource",
+                        None => operation,
+                    };
+                    Err(refused(refusal, place, "secretsmanager", needed))
+                }
             };
             return outcomes(verdicts, &written, None);
         }

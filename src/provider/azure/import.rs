@@ -94,6 +94,7 @@ impl Store<'_> {
                 name: rest.to_owned(),
                 version: None,
                 changed: entry.changed,
+                note: entry.state.words(),
             })
         });
         Ok(listed.collect())

@@ -62,7 +62,7 @@ impl Provider for Store<'_> {
         answers.collect()
     }
 
-    fn list(&mut self, wanted: &Wanted<'_>) -> Result<Vec<Listed>, Trouble> {
+    fn list(&mut self, wanted: &Wanted<'_>, _: bool) -> Result<Vec<Listed>, Trouble> {
         let home = self.home.clone();
         match self.plan.add(wanted, home.as_ref()) {
             Goal::Folder(vault, begin) => self.names(vault, &begin).map_err(Trouble::Failed),

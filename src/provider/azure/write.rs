@@ -12,7 +12,8 @@ use crate::failure::{Explain, Failure};
 use crate::format::json::{self, Json};
 use crate::format::reference::Reference;
 use crate::provider::write::{
-    Fault as Unfit, TRIES, Verdict, by_secret, into_bytes, into_fields, outcomes, pause,
+    Fault as Unfit, TRIES, Verdict, by_secret, into_bytes, into_fields, keep, metadata, outcomes,
+    pause,
 };
 use crate::provider::{self, Change, Seen, Trouble, Written};
 use crate::secret::Secret;
@@ -30,6 +31,9 @@ const MOST: usize = 25_600;
 
 /// The longest that every vault takes.
 const SURE: usize = 25_000;
+
+/// How many tags a secret can have.
+pub(super) const TAGS: usize = 15;
 
 /// How often a list is asked for again that does not have what is known to be there.
 const LATE: u32 = 5;
@@ -93,12 +97,13 @@ impl Store<'_> {
         at: &Target,
         changes: &[&Change<'_>],
     ) -> Result<Vec<Result<Written, Failure>>, Failure> {
-        let (known, standing) = self.before(at)?;
+        let (known, mut standing) = self.before(at)?;
         let (next, verdicts) = into_bytes(standing.value.as_ref(), changes, false);
         let Some(next) = next else {
             let none = Ok(Written::default());
             return Ok(outcomes(verdicts, &none, standing.version.as_deref()));
         };
+        standing.kept = tagged(standing.kept, metadata(changes))?;
         let set = changes.iter().zip(&verdicts);
         let set = set.filter(|(_, verdict)| matches!(verdict, Verdict::Set));
         let set: Vec<Change<'_>> = set
@@ -298,6 +303,27 @@ impl Store<'_> {
         }
         Ok(others)
     }
+}
+
+/// What a new version takes over, with these tags too.
+fn tagged(kept: Secret, metadata: &[(String, String)]) -> Result<Secret, Failure> {
+    if metadata.is_empty() {
+        return Ok(kept);
+    }
+    let Ok(Json::Object(mut members)) = json::parse(kept.expose()) else {
+        return Ok(kept);
+    };
+    let at = members.iter().position(|(name, _)| name == "tags");
+    let mut tags = match at.map(|at| members.swap_remove(at).1) {
+        Some(Json::Object(tags)) => tags,
+        _ => Vec::new(),
+    };
+    keep(&mut tags, metadata);
+    if tags.len() > TAGS {
+        return Err(Unfit::Crowded.into());
+    }
+    members.push(("tags".to_owned(), Json::Object(tags)));
+    Ok(Json::Object(members).compact())
 }
 
 /// What we wrote, with what the others have changed since what we had read; none where that cannot

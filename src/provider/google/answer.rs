@@ -54,12 +54,17 @@ pub(super) fn got(json: &Json, at: &Where) -> Result<Got, Fault> {
         }
     }
     let name = json.get("name").and_then(Json::as_str).unwrap_or_default();
-    let version = name.rsplit_once("/versions/").map(|(_, version)| version);
-    let plain = |version: &&str| version.bytes().all(|b| b.is_ascii_alphanumeric());
     Ok(Got {
-        version: version.filter(plain).map(str::to_owned),
+        version: number(name),
         value,
     })
+}
+
+/// The version in the name of one.
+pub(super) fn number(name: &str) -> Option<String> {
+    let (_, version) = name.rsplit_once("/versions/")?;
+    let plain = version.bytes().all(|b| b.is_ascii_alphanumeric());
+    plain.then(|| version.to_owned())
 }
 
 /// What a refusal is about.

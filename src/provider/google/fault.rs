@@ -63,6 +63,8 @@ pub(super) enum Fault {
     Denied(Where, Option<String>),
     /// The same of a new version.
     MayNotAdd(Where, Option<String>),
+    /// The same of metadata.
+    MayNotAnnotate(Where, Option<String>),
     /// The same of a new secret.
     MayNotCreate(Where, Option<String>),
     /// A secret is not made, for this code.
@@ -135,6 +137,11 @@ impl Explain for Fault {
             }
             Fault::MayNotAdd(at, member) => format!(
                 "secretmanager.versions.add is denied on {}{}, or there is no such secret",
+                at.whole(),
+                of(member.as_deref())
+            ),
+            Fault::MayNotAnnotate(at, member) => format!(
+                "secretmanager.secrets.get or secretmanager.secrets.update, for --meta, is denied on {}{}",
                 at.whole(),
                 of(member.as_deref())
             ),
@@ -234,6 +241,12 @@ impl Explain for Fault {
             }
             Fault::MayNotAdd(at, member) => format!(
                 "gcloud secrets add-iam-policy-binding {} {} --role=roles/secretmanager.secretVersionAdder --member={}",
+                at.bare(),
+                at.options(),
+                one_line(member.as_deref().unwrap_or("MEMBER"))
+            ),
+            Fault::MayNotAnnotate(at, member) => format!(
+                "gcloud secrets add-iam-policy-binding {} {} --role=roles/secretmanager.admin --member={}",
                 at.bare(),
                 at.options(),
                 one_line(member.as_deref().unwrap_or("MEMBER"))

@@ -1,12 +1,15 @@
 //! Listings: every secret of a project, or of a filter, as a variable; and names that are near to a
 //! missing one.
 
+use std::time::SystemTime;
+
+use crate::clock;
 use crate::credential::sigv4::encoded;
 use crate::failure::Explain;
 use crate::format::json::Json;
 use crate::provider::{About, Answer, Found, Item, Listed, Trouble, Value};
 
-use super::answer::content;
+use super::answer::{content, number};
 use super::fault::{Fault, Where};
 use super::reader::{Folder, Store, Target, parent};
 
@@ -15,6 +18,30 @@ const PAGE: usize = 1000;
 
 /// More pages than an import can sensibly have.
 const PAGES: usize = 500;
+
+/// A project has 600 such requests a minute, for all who work with it.
+const DETAILED: usize = 300;
+
+/// More secrets than are asked for their versions.
+struct Many;
+
+impl Explain for Many {
+    fn what(&self) -> String {
+        format!("versions and ages are asked for {DETAILED} secrets at most, and there are more")
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some("list a part: gcp:begin-*".to_owned())
+    }
+}
+
+/// What Google says of a version.
+#[derive(Default)]
+pub(super) struct Version {
+    version: Option<String>,
+    pub(super) changed: Option<SystemTime>,
+    note: Option<&'static str>,
+}
 
 /// A secret that was left out of an import.
 struct LeftOut(Fault);
@@ -70,39 +97,76 @@ impl Store<'_> {
         Err(Fault::Endless)
     }
 
-    /// The same without values. What a secret has is said of its versions, one by one.
-    pub(super) fn listing(&self, folder: &Folder) -> Result<Vec<Listed>, Trouble> {
+    /// The secrets of a folder, in their latest versions.
+    fn targets(&self, folder: &Folder) -> Result<Vec<Target>, Trouble> {
         let (location, filter) = (folder.location.as_deref(), folder.narrowed());
         let names = self.names(&folder.project, location, filter.as_deref(), PAGES);
-        let names = names.map_err(|fault| fault.trouble())?;
-        let listed = names.iter().filter_map(|name| {
-            Some(Listed {
-                name: name.strip_prefix(&folder.begin)?.to_owned(),
-                version: None,
-                changed: None,
-            })
+        let names = names.map_err(|fault| fault.trouble())?.into_iter();
+        // Google's filter finds what has it anywhere in the name.
+        let fitting = names.filter(|name| name.starts_with(&folder.begin));
+        let target = |name| Target {
+            project: folder.project.clone(),
+            location: folder.location.clone(),
+            name,
+            version: None,
+        };
+        Ok(fitting.map(target).collect())
+    }
+
+    /// The same without values. A listing says nothing of versions, so that with `details` each
+    /// secret is asked for its latest one.
+    pub(super) fn listing(&self, folder: &Folder, details: bool) -> Result<Vec<Listed>, Trouble> {
+        let targets = self.targets(folder)?;
+        if details && targets.len() > DETAILED {
+            self.report.warn(&Many.what(), Many.hint().as_deref());
+        }
+        let asked = details && targets.len() <= DETAILED;
+        let mut about = self.about(if asked { &targets } else { &[] }).into_iter();
+        let listed = targets.iter().map(|target| {
+            let about = about.next().flatten().unwrap_or_default();
+            Listed {
+                name: short(&target.name, &folder.begin).to_owned(),
+                version: about.version,
+                changed: about.changed,
+                note: about.note.map(str::to_owned),
+            }
         });
         Ok(listed.collect())
+    }
+
+    /// What there is to say of versions without their values. Who may list need not be allowed to
+    /// see them.
+    pub(super) fn about(&self, targets: &[Target]) -> Vec<Option<Version>> {
+        let requests: Result<Vec<_>, _> = targets
+            .iter()
+            .map(|target| self.session.get(target.location.as_deref(), &target.path()))
+            .collect();
+        let answers = self
+            .session
+            .client
+            .together(&requests.unwrap_or_default(), usize::MAX);
+        let about = answers.into_iter().zip(targets).map(|(answer, target)| {
+            let json = content(answer, &target.place(), None, &self.session).ok()?;
+            let name = json.get("name").and_then(Json::as_str)?;
+            let made = json.get("createTime").and_then(Json::as_str);
+            Some(Version {
+                version: number(name),
+                changed: made.and_then(clock::moment),
+                note: match json.get("state").and_then(Json::as_str) {
+                    Some("DISABLED") => Some("is disabled"),
+                    Some("DESTROYED") => Some("is destroyed"),
+                    _ => None,
+                },
+            })
+        });
+        about.collect()
     }
 
     /// Every secret whose name begins so. One that cannot be read fails the whole: a program is not
     /// started with a part of its secrets. One that has been switched off is left out, and said.
     pub(super) fn folder(&self, folder: &Folder) -> Answer {
         let begin = folder.begin.as_str();
-        let filter = folder.narrowed();
-        let location = folder.location.as_deref();
-        let names = self.names(&folder.project, location, filter.as_deref(), PAGES);
-        let names = names.map_err(|fault| fault.trouble())?;
-        let targets: Vec<Target> = names
-            .into_iter()
-            .filter(|name| name.starts_with(begin))
-            .map(|name| Target {
-                project: folder.project.clone(),
-                location: folder.location.clone(),
-                name,
-                version: None,
-            })
-            .collect();
+        let targets = self.targets(folder)?;
         let mut items = Vec::with_capacity(targets.len());
         for (target, outcome) in targets.iter().zip(self.read(&targets)) {
             match outcome {

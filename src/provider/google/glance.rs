@@ -24,7 +24,7 @@ pub(super) fn at(store: &Store<'_>, targets: &[Target]) -> Vec<Glance> {
         those.retain(|(_, target)| !refused.contains(&target.project.as_str()));
         let requests = those.iter().map(|(_, target)| {
             let location = target.location.as_deref();
-            store.session.get(location, &target.version_path())
+            store.session.get(location, &target.path())
         });
         // Reading says what is wrong.
         let Ok(requests) = requests.collect::<Result<Vec<_>, _>>() else {

@@ -71,15 +71,16 @@ impl Target {
         }
     }
 
-    /// The version without its value.
-    pub(super) fn version_path(&self) -> String {
+    /// The resource of its secret.
+    pub(super) fn whole(&self) -> String {
         let parent = parent(&self.project, self.location.as_deref());
-        let version = self.version.as_deref().unwrap_or("latest");
-        format!("{parent}/{}/versions/{version}", self.name)
+        format!("{parent}/{}", self.name)
     }
 
-    fn path(&self) -> String {
-        format!("{}:access", self.version_path())
+    /// The resource of its version.
+    pub(super) fn path(&self) -> String {
+        let version = self.version.as_deref().unwrap_or("latest");
+        format!("{}/versions/{version}", self.whole())
     }
 }
 
@@ -119,7 +120,10 @@ impl Store<'_> {
     fn once(&self, targets: &[&Target]) -> Vec<Result<Got, Fault>> {
         let requests: Result<Vec<_>, Failure> = targets
             .iter()
-            .map(|target| self.session.get(target.location.as_deref(), &target.path()))
+            .map(|target| {
+                let path = format!("{}:access", target.path());
+                self.session.get(target.location.as_deref(), &path)
+            })
             .collect();
         let requests = match requests {
             Ok(requests) => requests,
@@ -247,10 +251,17 @@ impl Provider for Store<'_> {
             .collect()
     }
 
-    fn list(&mut self, wanted: &Wanted<'_>) -> Result<Vec<Listed>, Trouble> {
-        match self.goal(wanted, &mut Vec::new()) {
-            Ok(Goal::Several(folder)) => self.listing(&folder),
-            Ok(_) => fields_of(self, wanted),
+    fn list(&mut self, wanted: &Wanted<'_>, details: bool) -> Result<Vec<Listed>, Trouble> {
+        let mut targets = Vec::new();
+        match self.goal(wanted, &mut targets) {
+            Ok(Goal::Several(folder)) => self.listing(&folder, details),
+            Ok(_) => {
+                let mut listed = fields_of(self, wanted)?;
+                let about = self.about(if details { &targets } else { &[] }).pop();
+                let changed = about.flatten().and_then(|about| about.changed);
+                listed.iter_mut().for_each(|field| field.changed = changed);
+                Ok(listed)
+            }
             Err(failure) => Err(Trouble::Failed(failure)),
         }
     }

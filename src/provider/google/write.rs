@@ -9,8 +9,9 @@ use base64ct::{Base64, Encoding};
 use crate::failure::Failure;
 use crate::format::json::{Json, quote};
 use crate::format::reference::Reference;
+use crate::http::Method;
 use crate::provider::write::{
-    Counted, Fault as Unfit, TRIES, by_secret, into_bytes, outcomes, pause,
+    Counted, Fault as Unfit, TRIES, by_secret, into_bytes, keep, metadata, outcomes, pause,
 };
 use crate::provider::{Change, Seen, Written};
 use crate::secret::{Secret, SecretBuffer};
@@ -26,6 +27,16 @@ const MOST: usize = 65_536;
 
 /// The locations of new secrets, as gcloud has them in its configuration.
 pub(super) const LOCATIONS: &str = "CLOUDSDK_SECRETS_LOCATIONS";
+
+/// The annotations of a secret are shorter than this, names and values together.
+const ANNOTATIONS: usize = 16 << 10;
+
+/// What is to be kept beside a secret.
+struct Noted {
+    /// Of the secret that was read; none where there was none.
+    etag: Option<String>,
+    all: Vec<(String, Json)>,
+}
 
 /// A secret as it stands.
 struct Standing {
@@ -86,7 +97,13 @@ impl Store<'_> {
             let none = Ok(Written::default());
             return Ok(outcomes(verdicts, &none, version.as_deref()));
         };
-        let written = match (self.add(target, &next), standing) {
+        let metadata = metadata(changes);
+        // What does not fit, or may not be done, is known before anything is written.
+        let noted = match metadata {
+            [] => None,
+            _ => Some(self.noted(target, metadata)?),
+        };
+        let mut written = match (self.add(target, &next), standing) {
             (Ok(got), Some(Standing { value, version })) => {
                 let counted = Counted {
                     read: &|version| self.version(target, version),
@@ -101,7 +118,70 @@ impl Store<'_> {
             }),
             (Err(failure), _) => Err(failure),
         };
+        if let (Ok(written), Some(noted)) = (&mut written, noted)
+            && let Err(failure) = self.annotate(target, noted, metadata)
+        {
+            written.alone(&failure.what);
+        }
         Ok(outcomes(verdicts, &written, None))
+    }
+
+    /// The annotations of a secret, with these too.
+    fn noted(&self, target: &Target, metadata: &[(String, String)]) -> Result<Noted, Failure> {
+        let path = target.whole();
+        let json = match self.send(target, Method::Get, &path, None, true) {
+            Ok(json) => json,
+            Err(Fault::Missing(..)) => Json::Object(Vec::new()),
+            Err(fault) => return Err(unannotated(fault)),
+        };
+        let etag = json.get("etag").and_then(Json::as_str).map(str::to_owned);
+        let mut all = Vec::new();
+        if let Json::Object(members) = json {
+            for (name, value) in members {
+                if let ("annotations", Json::Object(known)) = (name.as_str(), value) {
+                    all = known;
+                }
+            }
+        }
+        keep(&mut all, metadata);
+        let length = |(name, value): &(String, Json)| {
+            name.len() + value.text().map_or(0, |text| text.expose().len())
+        };
+        if all.iter().map(length).sum::<usize>() >= ANNOTATIONS {
+            return Err(Unfit::Crowded.into());
+        }
+        Ok(Noted { etag, all })
+    }
+
+    /// Writes annotations over those that were read.
+    fn annotate(
+        &self,
+        target: &Target,
+        mut noted: Noted,
+        metadata: &[(String, String)],
+    ) -> Result<(), Failure> {
+        let path = format!("{}?updateMask=annotations", target.whole());
+        for _ in 0..TRIES {
+            if let Some(etag) = noted.etag.take() {
+                let etag = Json::Text(Secret::new(etag.into_bytes()));
+                let body = Json::Object(vec![
+                    ("annotations".to_owned(), Json::Object(noted.all)),
+                    ("etag".to_owned(), etag),
+                ]);
+                match self.send(target, Method::Patch, &path, Some(body.compact()), true) {
+                    Ok(_) => return Ok(()),
+                    // Somebody else has changed the secret since.
+                    Err(Fault::Invalid(_, code) | Fault::Answer(code, _))
+                        if ["FAILED_PRECONDITION", "ABORTED"].contains(&code.as_str()) => {}
+                    Err(fault) => return Err(unannotated(fault)),
+                }
+            } else {
+                // It was made just now, and need not be seen everywhere yet.
+                pause();
+            }
+            noted = self.noted(target, metadata)?;
+        }
+        Err(Unfit::Restless.into())
     }
 
     fn one(&self, target: Target) -> Result<super::answer::Got, Fault> {
@@ -149,10 +229,9 @@ impl Store<'_> {
             length if length > MOST => return Err(Unfit::TooLarge(MOST).into()),
             _ => {}
         }
-        let parent = parent(&target.project, target.location.as_deref());
-        let path = format!("{parent}/{}:addVersion", target.name);
+        let path = format!("{}:addVersion", target.whole());
         for tries in 0..TRIES {
-            match self.send(target, &path, payload(value), false) {
+            match self.send(target, Method::Post, &path, Some(payload(value)), false) {
                 Ok(json) => {
                     let name = json.get("name").and_then(Json::as_str);
                     let version = name.and_then(|name| name.rsplit_once("/versions/"));
@@ -189,7 +268,8 @@ impl Store<'_> {
                 format!("{{\"replication\":{{\"userManaged\":{{\"replicas\":[{named}]}}}}}}")
             }
         };
-        match self.send(target, &path, Secret::new(body.into_bytes()), true) {
+        let body = Secret::new(body.into_bytes());
+        match self.send(target, Method::Post, &path, Some(body), true) {
             Ok(_) => Ok(()),
             // Somebody else has made it meanwhile.
             Err(Fault::Answer(code, _)) if code == "ALREADY_EXISTS" => Ok(()),
@@ -200,13 +280,30 @@ impl Store<'_> {
     }
 
     /// `twice`: it may be done twice without harm.
-    fn send(&self, target: &Target, path: &str, body: Secret, twice: bool) -> Result<Json, Fault> {
+    fn send(
+        &self,
+        target: &Target,
+        method: Method,
+        path: &str,
+        body: Option<Secret>,
+        twice: bool,
+    ) -> Result<Json, Fault> {
         let location = target.location.as_deref();
-        let request = self.session.post(location, path, body);
+        let request = match body {
+            Some(body) => self.session.tell(location, method, path, body),
+            None => self.session.get(location, path),
+        };
         let mut request = request.map_err(Fault::Unasked)?;
         request.idempotent = twice;
         let answer = self.session.client.send(&request);
         content(answer, &target.place(), None, &self.session)
+    }
+}
+
+fn unannotated(fault: Fault) -> Failure {
+    match fault {
+        Fault::Denied(at, member) => Fault::MayNotAnnotate(at, member).into(),
+        fault => fault.into(),
     }
 }
 

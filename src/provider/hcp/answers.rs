@@ -1,5 +1,8 @@
 //! What HCP Vault Secrets answers: secrets of three kinds in both versions of the API, and pages.
 
+use std::time::SystemTime;
+
+use crate::clock;
 use crate::format::json::{self, Json};
 use crate::secret::Secret;
 
@@ -9,7 +12,27 @@ use super::fault::Fault;
 pub(super) struct Opened {
     pub(super) name: String,
     pub(super) version: Option<String>,
+    /// When that was written.
+    pub(super) changed: Option<SystemTime>,
     pub(super) values: Values,
+}
+
+impl Opened {
+    fn of(entry: &Json, name: String) -> Result<Opened, Fault> {
+        let Some((held, values)) = values(entry) else {
+            return Err(Fault::NoValue(name));
+        };
+        let changed = held.get("created_at").and_then(Json::as_str);
+        let version = number(held);
+        Ok(Opened {
+            name,
+            changed: changed
+                .filter(|_| version.is_some())
+                .and_then(clock::moment),
+            version,
+            values,
+        })
+    }
 }
 
 /// What a secret holds.
@@ -35,15 +58,7 @@ fn parsed(body: &Secret) -> Result<Json, Fault> {
 
 /// A page of opened secrets.
 pub(super) fn opened(body: &Secret) -> Result<Page<Opened>, Fault> {
-    page(body, |entry| {
-        let name = name(entry)?;
-        let (version, values) = values(entry).ok_or_else(|| Fault::NoValue(name.clone()))?;
-        Ok(Opened {
-            name,
-            version,
-            values,
-        })
-    })
+    page(body, |entry| Opened::of(entry, name(entry)?))
 }
 
 /// A page of names.
@@ -54,13 +69,7 @@ pub(super) fn names(body: &Secret) -> Result<Page<String>, Fault> {
 /// One opened secret, or one version of it.
 pub(super) fn one(body: &Secret, name: &str) -> Result<Opened, Fault> {
     let json = parsed(body)?;
-    let found = values(json.get("secret").unwrap_or(&json));
-    let (version, values) = found.ok_or_else(|| Fault::NoValue(name.to_owned()))?;
-    Ok(Opened {
-        name: name.to_owned(),
-        version,
-        values,
-    })
+    Opened::of(json.get("secret").unwrap_or(&json), name.to_owned())
 }
 
 /// The code of an error: a number of gRPC.
@@ -92,13 +101,14 @@ fn name(entry: &Json) -> Result<String, Fault> {
     name.map(str::to_owned).ok_or(Fault::NoSecrets)
 }
 
-fn values(entry: &Json) -> Option<(Option<String>, Values)> {
+/// The object that holds them, and they.
+fn values(entry: &Json) -> Option<(&Json, Values)> {
     let text = |json: &Json| json.text().map(Secret::duplicate);
     // Both versions of the API; the older one names it `version`.
     let versions = ["static_version", "version"];
     if let Some(found) = versions.iter().find_map(|name| object(entry, name)) {
         let value = found.get("value").and_then(text)?;
-        return Some((number(found), Values::One(value)));
+        return Some((found, Values::One(value)));
     }
     let several = ["rotating_version", "dynamic_instance"];
     let found = several.iter().find_map(|name| object(entry, name))?;
@@ -109,7 +119,7 @@ fn values(entry: &Json) -> Option<(Option<String>, Values)> {
         .iter()
         .map(|(key, value)| Some((key.clone(), text(value)?)));
     let fields = fields.collect::<Option<Vec<_>>>()?;
-    Some((number(found), Values::Several(fields)))
+    Some((found, Values::Several(fields)))
 }
 
 fn object<'a>(entry: &'a Json, name: &str) -> Option<&'a Json> {
@@ -135,10 +145,10 @@ mod tests {
     fn every_kind_is_read() {
         let page = opened(&body(
             r#"{"secrets":[
-                {"name":"A","type":"kv","static_version":{"version":3,"value":"a"}},
+                {"name":"A","type":"kv","static_version":{"version":3,"value":"a","created_at":"1970-01-01T00:00:09.5Z"}},
                 {"name":"B","version":{"version":"2","type":"kv","value":"b"},"latest_version":"2"},
                 {"name":"C","type":"rotating","rotating_version":{"version":7,"keys":["k"],"values":{"k":"c"}}},
-                {"name":"D","type":"dynamic","dynamic_instance":{"ttl":"3600s","values":{"k":"d"}}}
+                {"name":"D","type":"dynamic","dynamic_instance":{"ttl":"3600s","created_at":"1970-01-01T00:00:09Z","values":{"k":"d"}}}
             ],"pagination":{"next_page_token":"","previous_page_token":""}}"#,
         ));
         let page = page.ok().unwrap();
@@ -163,6 +173,8 @@ mod tests {
                 ("D", None, b"d")
             ]
         );
+        let ages = page.entries.iter().map(|entry| entry.changed.is_some());
+        assert_eq!(ages.collect::<Vec<_>>(), [true, false, false, false]);
         let single = one(&body(r#"{"version":{"version":1,"value":"x"}}"#), "N");
         assert!(matches!(single.ok().unwrap().values, Values::One(_)));
     }

@@ -112,7 +112,10 @@ impl Known {
         Ok(Found {
             value,
             version: opened.version.clone(),
-            about: About::default(),
+            about: About {
+                changed: opened.changed,
+                lent: None,
+            },
         })
     }
 

@@ -145,12 +145,14 @@ impl Store {
         let opened = opened.into_iter().map(|opened| Listed {
             name: opened.name,
             version: opened.version,
-            changed: None,
+            changed: opened.changed,
+            note: None,
         });
         let dynamic = dynamic.into_iter().map(|name| Listed {
             name,
             version: None,
             changed: None,
+            note: None,
         });
         Ok(opened.chain(dynamic).collect())
     }

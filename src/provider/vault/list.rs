@@ -14,10 +14,11 @@ pub(super) fn names(
     reader: &mut Reader<'_>,
     wanted: &Wanted<'_>,
     mount: &str,
+    details: bool,
 ) -> Result<Vec<Listed>, Fault> {
     let (path, folder) = Path::of(wanted.reference, mount)?;
     if folder {
-        return in_folder(reader, path);
+        return in_folder(reader, path, details);
     }
     let what = What::Read(wanted_version(wanted.reference)?);
     match one(reader, &path, what) {
@@ -32,12 +33,13 @@ pub(super) fn names(
                 name,
                 version: version.clone(),
                 changed: about.changed,
+                note: None,
             });
             Ok(listed.collect())
         }
         Ok(Reply::Names(_)) => Err(Fault::OddPath),
         // What is no secret may be a folder of them; if not, it is the secret that is missing.
-        Err(fault @ Fault::Nothing { .. }) => in_folder(reader, path).map_err(|_| fault),
+        Err(fault @ Fault::Nothing { .. }) => in_folder(reader, path, details).map_err(|_| fault),
         Err(fault) => Err(fault),
     }
 }
@@ -51,14 +53,14 @@ fn one(reader: &mut Reader<'_>, path: &Path, what: What) -> Result<Reply, Fault>
     reply.unwrap_or(Err(Fault::OddPath))
 }
 
-fn in_folder(reader: &mut Reader<'_>, path: Path) -> Result<Vec<Listed>, Fault> {
+fn in_folder(reader: &mut Reader<'_>, path: Path, details: bool) -> Result<Vec<Listed>, Fault> {
     let Reply::Names(names) = one(reader, &path, What::List)? else {
         return Err(Fault::OddPath);
     };
     let leaf = |name: &&String| !name.ends_with('/');
     // Only KV v2 has versions. A token that may list need not be allowed to see them.
     let requests: Vec<String> = match reader.route(&path) {
-        Some(route) if route.kind == Kind::V2 => {
+        Some(route) if details && route.kind == Kind::V2 => {
             let leaves = names.iter().filter(leaf);
             let about = leaves.map(|name| path.child(name));
             let route = |path: Path| reader.route(&path).unwrap_or_else(|| route.clone());
@@ -80,6 +82,7 @@ fn in_folder(reader: &mut Reader<'_>, path: Path) -> Result<Vec<Listed>, Fault> 
         Listed {
             version: version.filter(|n| *n > 0).map(|number| number.to_string()),
             changed: changed.and_then(clock::moment),
+            note: None,
             name,
         }
     });

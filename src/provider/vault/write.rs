@@ -9,7 +9,7 @@ use crate::format::json::Json;
 use crate::format::reference::Reference;
 use crate::http::{Answer, Method};
 use crate::provider::write::{
-    Fault as Unfit, TRIES, Verdict, by_secret, into_fields, outcomes, pause,
+    Fault as Unfit, TRIES, Verdict, by_secret, into_fields, keep, metadata, outcomes, pause,
 };
 use crate::provider::{Change, Store, Written};
 use crate::secret::Secret;
@@ -57,7 +57,7 @@ impl Vault<'_> {
             let mut reader = Reader::new(&self.server, session.clone(), known);
             let standing = standing(&mut reader, path)?;
             let route = reader.place(path)?;
-            if route.kind == Kind::Plain && changes.iter().any(|c| !c.metadata.is_empty()) {
+            if route.kind == Kind::Plain && !metadata(changes).is_empty() {
                 return Err(Fault::NoMetadata(path.whole()).into());
             }
             let (fields, verdicts) = changed(standing.fields, changes, tries > 0);
@@ -70,7 +70,7 @@ impl Vault<'_> {
                 continue;
             };
             if let Err(fault) = self.describe(&route, changes) {
-                written.note = Some(format!("the metadata is not written: {}", fault.what()));
+                written.alone(&fault.what());
             }
             return Ok(outcomes(verdicts, &Ok(written), version.as_deref()));
         }
@@ -140,13 +140,8 @@ impl Vault<'_> {
 
     /// Writes what is to be kept beside the secret; what else is kept there stays.
     fn describe(&mut self, route: &Route, changes: &[&Change<'_>]) -> Result<(), Fault> {
-        let pairs = changes.iter().flat_map(|change| change.metadata);
-        let pairs: Vec<(String, Json)> = pairs
-            .map(|(name, value)| {
-                let value = Json::Text(Secret::new(value.clone().into_bytes()));
-                (name.clone(), value)
-            })
-            .collect();
+        let mut pairs = Vec::new();
+        keep(&mut pairs, metadata(changes));
         if pairs.is_empty() {
             return Ok(());
         }

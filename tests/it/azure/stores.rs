@@ -120,6 +120,17 @@ fn what_is_not_to_be_used_is_left_out_and_said() {
          `new` is not valid before 2099-01-01T00:00:00Z\n\
          envshim: hint: a line NAME=azure:secret takes one all the same; az keyvault secret delete removes it\n"
     );
+    let listed = azure.shim().args("ls --json azure:*").run().ok().quiet();
+    for (name, note) in [
+        ("off", "is disabled"),
+        ("old", "has expired at 2020-01-01T00:00:00Z"),
+        ("new", "is not valid before 2099-01-01T00:00:00Z"),
+    ] {
+        let entry = format!(
+            "{{\"name\":\"{name}\",\"version\":null,\"changed\":null,\"note\":\"{note}\"}}"
+        );
+        assert!(listed.out.contains(&entry), "{}", listed.out);
+    }
     // By name a vault gives them too, but for the disabled one.
     let answer = with(azure.shim(), "A=azure:old\nB=azure:new\n")
         .environment()

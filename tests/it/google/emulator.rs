@@ -50,3 +50,24 @@ fn a_whole_project_is_imported() {
         .has("KEY_39", "39")
         .lacks("IMIP_KEY_0");
 }
+
+#[test]
+fn names_versions_and_ages_are_those_that_googles_client_sees() {
+    let Some(drongo) = Drongo::start() else {
+        return;
+    };
+    let seen = drongo.client(
+        "put('imip-a', b'c4n4ry', b'c4n4ry')\n\
+         put('imip-empty')\n\
+         put('imip-b', b'c4n4ry')\n\
+         import json\n\
+         def line(name):\n\
+         \x20   found = client.get_secret_version(name=f'{parent}/secrets/imip-{name}/versions/latest')\n\
+         \x20   changed = found.create_time.strftime('%Y-%m-%dT%H:%M:%SZ')\n\
+         \x20   return {'name': name, 'version': found.name.rsplit('/')[-1], 'changed': changed}\n\
+         empty = {'name': 'empty', 'version': None, 'changed': None}\n\
+         print(json.dumps([line('a'), line('b'), empty], separators=(',', ':')))\n",
+    );
+    let answer = drongo.shim().args("ls --json gcp:imip-*").run().ok();
+    assert_eq!(answer.hides("c4n4ry").out, seen);
+}

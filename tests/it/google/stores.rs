@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use base64ct::{Base64, Encoding};
 
 use crate::house::google::{EMAIL, Google};
+use crate::house::pty::Pty;
 use crate::house::server::{Seen, Server, answer};
 use crate::house::wire::Relay;
 use crate::house::{Answer, Shim};
@@ -293,4 +294,93 @@ fn fifty_secrets_take_about_as_long_as_two() {
     println!("two {two:?}, fifty {fifty:?}");
     // One after the other they would take 25 times as long.
     assert!(fifty < two * 3, "two {two:?}, fifty {fifty:?}");
+}
+
+#[test]
+fn names_with_versions_and_ages() {
+    let Some(google) = Google::start() else {
+        return;
+    };
+    google.put("imip-db", r#"{"user":"c4n4ry"}"#);
+    google.put("imip-db", r#"{"user":"c4n4ry"}"#);
+    google.put("imip-off", "c4n4ry");
+    google.put("imip-gone", "c4n4ry");
+    for (name, state) in [("imip-off", "DISABLED"), ("imip-gone", "DESTROYED")] {
+        let change = format!(r#"{{"name": "{name}", "version": 1, "state": "{state}"}}"#);
+        google.call("state", &change);
+    }
+    google.call("put", r#"{"name": "imip-unfilled", "value": null}"#);
+    google.call("configure", r#"{"page": 2}"#);
+    let ls = |words: &str| {
+        let answer = google.shim().args("ls").args(words).run().ok().quiet();
+        answer.hides("c4n4ry").out
+    };
+    // Names alone cost nothing but the listing.
+    google.asked();
+    assert_eq!(ls("gcp:imip-*"), "db\ngone\noff\nunfilled\n");
+    assert_eq!(google.asked().len(), 2);
+    let json = ls("--json gcp:imip-*");
+    let mut asked = google.asked();
+    asked.sort();
+    assert_eq!(asked.len(), 2 + 4, "{asked:?}");
+    assert!(
+        !asked.iter().any(|line| line.ends_with(":access")),
+        "{asked:?}"
+    );
+    let changed = |json: &str| {
+        let mut parts = json.split("\"changed\":\"20");
+        let first = parts.next().unwrap_or_default().to_owned();
+        let rest = parts.map(|part| part.get(19..).unwrap_or_default());
+        rest.fold(first, |all, part| all + "\"changed\":..." + part)
+    };
+    assert_eq!(
+        changed(&json),
+        "[{\"name\":\"db\",\"version\":\"2\",\"changed\":...},\
+          {\"name\":\"gone\",\"version\":\"1\",\"changed\":...,\"note\":\"is destroyed\"},\
+          {\"name\":\"off\",\"version\":\"1\",\"changed\":...,\"note\":\"is disabled\"},\
+          {\"name\":\"unfilled\",\"version\":null,\"changed\":null}]\n"
+    );
+    assert_eq!(
+        changed(&ls("--json gcp:imip-db")),
+        "[{\"name\":\"user\",\"version\":\"2\",\"changed\":...}]\n"
+    );
+    let shim = google.shim();
+    let mut command = shim.command();
+    command.args(["ls", "gcp:imip-*"]).env("NO_COLOR", "1");
+    let shown = Pty::spawn(command).end().exits(0).shown;
+    let lines: Vec<Vec<&str>> = shown
+        .lines()
+        .map(|l| l.split_whitespace().collect())
+        .collect();
+    assert_eq!(lines[0], ["NAME", "VERSION", "AGE"]);
+    assert_eq!(lines[1][..2], ["db", "2"]);
+    assert_eq!(lines[3][..2], ["off", "1"]);
+    assert_eq!(lines[3][4..], ["is", "disabled"]);
+    assert_eq!(lines[4], ["unfilled", "-", "-"]);
+    // Who may list need not see the versions.
+    google.call("configure", r#"{"unseen": true}"#);
+    let json = ls("--json gcp:imip-*");
+    assert!(
+        json.starts_with("[{\"name\":\"db\",\"version\":null,\"changed\":null},"),
+        "{json}"
+    );
+    assert!(ls("--json gcp:imip-db").contains("\"version\":\"2\",\"changed\":null"));
+}
+
+#[test]
+fn a_large_project_is_not_asked_for_every_version() {
+    let server = Server::http(|seen: &Seen| {
+        let names = (0..301).map(|n| format!("{{\"name\":\"projects/1/secrets/s{n}\"}}"));
+        let names: Vec<String> = names.collect();
+        assert!(seen.path().contains("/secrets?"), "{}", seen.path());
+        answer(200, "", format!("{{\"secrets\":[{}]}}", names.join(",")))
+    });
+    let shim = Shim::new()
+        .env("SECRET_MANAGER_EMULATOR_HOST", server.address.to_string())
+        .env("GCP_PROJECT_ID", "imip");
+    let answer = shim.args("ls --json").run().ok();
+    let answer = answer
+        .says("envshim: warning: versions and ages are asked for 300 secrets at most, and there are more")
+        .says("hint: list a part: gcp:begin-*");
+    assert!(answer.out.contains("{\"name\":\"s300\",\"version\":null,"));
 }

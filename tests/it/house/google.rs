@@ -107,6 +107,26 @@ impl Google {
         lines.iter().map(text).collect()
     }
 
+    /// Runs a Python program with Google's own client as `client`, and `parent` as its project.
+    pub fn client(&self, program_text: &str) -> String {
+        let folder = Folder::new();
+        std::fs::write(folder.join("key.json"), &self.key).expect("a file");
+        let begin = "from google.cloud import secretmanager_v1 as sm\n\
+             client = sm.SecretManagerServiceClient(transport='rest')\n\
+             parent = 'projects/imip'\n";
+        let output = program("drongo", "python")
+            .arg("-c")
+            .arg(format!("{begin}{program_text}"))
+            .env("GOOGLE_APPLICATION_CREDENTIALS", folder.join("key.json"))
+            .env("HTTPS_PROXY", self.proxy.server.url())
+            .env("REQUESTS_CA_BUNDLE", self.authority.root())
+            .output()
+            .expect("python");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{said}");
+        String::from_utf8(output.stdout).expect("text")
+    }
+
     /// A shim that reaches the double, and has no credentials.
     pub fn stranger(&self) -> Shim {
         let shim = Shim::new()

@@ -255,7 +255,7 @@ impl State {
         let entry = |name: &str, version: u32, value: &str| {
             format!(
                 "{{\"name\":{},\"latest_version\":\"{version}\",\"created_at\":\"2024-01-01T00:00:00Z\",\
-                 \"version\":{{\"version\":\"{version}\",\"type\":\"kv\",\"value\":{}}}}}",
+                 \"version\":{{\"version\":\"{version}\",\"type\":\"kv\",\"created_at\":\"{MADE}\",\"value\":{}}}}}",
                 quote(name),
                 quote(value)
             )
@@ -282,7 +282,7 @@ impl State {
         match number {
             None => Ok(format!("{{\"secret\":{}}}", entry(name, version, value))),
             Some(number) if number == version.to_string() => Ok(format!(
-                "{{\"version\":{{\"version\":\"{number}\",\"type\":\"kv\",\"value\":{}}}}}",
+                "{{\"version\":{{\"version\":\"{number}\",\"type\":\"kv\",\"created_at\":\"{MADE}\",\"value\":{}}}}}",
                 quote(value)
             )),
             Some(_) => Err((404, 5)),
@@ -371,17 +371,17 @@ impl State {
         };
         let held = match kind {
             Kind::Static(value) => format!(
-                "\"static_version\":{{\"version\":{version},\"value\":{},\"created_by_id\":\"u\"}}",
+                "\"static_version\":{{\"version\":{version},\"value\":{},\"created_at\":\"{MADE}\",\"created_by_id\":\"u\"}}",
                 quote(value)
             ),
             Kind::Rotating(fields) => format!(
-                "\"rotating_version\":{{\"version\":{version},\"values\":{{{}}},\"keys\":[]}}",
+                "\"rotating_version\":{{\"version\":{version},\"values\":{{{}}},\"created_at\":\"{MADE}\",\"keys\":[]}}",
                 object(fields, "")
             ),
             Kind::Dynamic(fields) => {
                 let count = self.minted.fetch_add(1, Ordering::SeqCst);
                 format!(
-                    "\"dynamic_instance\":{{\"values\":{{{}}},\"ttl\":\"3600s\"}}",
+                    "\"dynamic_instance\":{{\"values\":{{{}}},\"created_at\":\"{MADE}\",\"ttl\":\"3600s\"}}",
                     object(fields, &format!("-{count}"))
                 )
             }
@@ -396,6 +396,9 @@ impl State {
         })
     }
 }
+
+/// When every version was made; the secrets are older.
+const MADE: &str = "2025-02-03T04:05:06.789Z";
 
 fn word(kind: &Kind) -> &'static str {
     match kind {

@@ -9,6 +9,7 @@ pub mod google;
 pub mod hcp;
 pub mod namespace;
 pub mod openbao;
+pub mod outage;
 pub mod podman;
 pub mod postgres;
 pub mod probe;

@@ -84,10 +84,14 @@ impl OpenBao {
         node
     }
 
+    /// Sends the server a signal.
+    pub fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.server.id().cast_signed()), signal).expect("it lives");
+    }
+
     /// Ends the server as a crash would.
     pub fn crash(&self) {
-        let pid = i32::try_from(self.server.id()).expect("a pid");
-        kill(Pid::from_raw(pid), Signal::SIGKILL).expect("it lives");
+        self.signal(Signal::SIGKILL);
         wait_until("nobody listens", || {
             TcpStream::connect(self.address).is_err()
         });

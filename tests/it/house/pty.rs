@@ -102,6 +102,21 @@ impl Pty {
         }
     }
 
+    /// The same, where it may never be shown.
+    pub fn shows(&mut self, text: &str, patience: Duration) -> bool {
+        let end = Instant::now() + patience;
+        loop {
+            let new = &self.seen[self.at..];
+            if let Some(found) = new.windows(text.len()).position(|w| w == text.as_bytes()) {
+                self.at += found + text.len();
+                return true;
+            }
+            if !self.take(end) {
+                return false;
+            }
+        }
+    }
+
     /// Types.
     pub fn send(&mut self, text: impl AsRef<[u8]>) {
         self.person.write_all(text.as_ref()).expect("typing");

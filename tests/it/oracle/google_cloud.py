@@ -84,10 +84,13 @@ class State:
         self.page = 1000
         self.pages = {}
         self.denied = []
-        # To whom a version is not told without its value.
-        self.unseen = []
-        self.made = 0
         self.unlisted = False
+        # Nobody may see versions without their values.
+        self.unseen = False
+        # To whom it is denied to see and change secrets themselves.
+        self.unannotated = []
+        # What somebody else annotates right before the next change.
+        self.annotates = None
         # To whom it is denied to add a version to a secret, or to make one.
         self.unadded = []
         self.uncreated = []
@@ -118,7 +121,7 @@ class State:
         secret = place.setdefault(name, {"labels": {}, "versions": [], "aliases": {}})
         secret["labels"].update(labels or {})
         if value is not None:
-            secret["versions"].append({"data": base64.b64decode(value), "state": "ENABLED"})
+            secret["versions"].append(fresh(base64.b64decode(value)))
         return len(secret["versions"])
 
     def state(self, name, version, state):
@@ -147,6 +150,11 @@ class State:
 
 
 STATE = State()
+
+
+def fresh(data):
+    now = datetime.datetime.now(datetime.timezone.utc)
+    return {"data": data, "state": "ENABLED", "made": now.strftime("%Y-%m-%dT%H:%M:%S.%fZ")}
 
 
 def who_is(headers):
@@ -192,11 +200,12 @@ def secret_manager(method, host, path, query, headers, body):
         raise Refused(403, "PERMISSION_DENIED", reason="ACCESS_TOKEN_SCOPE_INSUFFICIENT")
     name = r"[A-Za-z0-9_-]{1,255}"
     begin = r"/v1/projects/([a-z0-9-]+)(?:/locations/([a-z0-9-]+))?/secrets"
-    rest = {"GET": rf"(?:/({name})/versions/({name})(:access)?)?", "POST": rf"(?:/({name})(:)addVersion)?"}
+    rest = {"GET": rf"(?:/({name})(?:/versions/({name})(:access)?)?)?", "POST": rf"(?:/({name})()(:addVersion))?",
+            "PATCH": rf"/({name})()()"}
     found = method in rest and re.fullmatch(begin + rest[method], path)
-    if not found or bool(body) != (method == "POST"):
+    if not found or bool(body) != (method != "GET"):
         raise Refused(404, "NOT_FOUND")
-    project, location, name, version, *value = found.groups()
+    project, location, name, version, verb = found.groups()
     if host != ("secretmanager.googleapis.com" if location is None else f"secretmanager.{location}.rep.googleapis.com"):
         raise Refused(400, "INVALID_ARGUMENT", "wrong endpoint")
     payer = headers.get("x-goog-user-project")
@@ -209,26 +218,29 @@ def secret_manager(method, host, path, query, headers, body):
         raise Refused(403, "PERMISSION_DENIED", reason="SERVICE_DISABLED",
                       consumer=f"projects/{NUMBERS[project]}", service="secretmanager.googleapis.com")
     at = f"projects/{NUMBERS[project]}" + (f"/locations/{location}" if location else "")
-    if method == "POST":
+    if method != "GET":
         if headers.get_all("content-type") != ["application/json"]:
             raise Refused(400, "INVALID_ARGUMENT", "content type")
         place = STATE.places.setdefault((project, location), {})
-        act = create if name is None else add
+        act = create if name is None else patch if method == "PATCH" else add
         return act(place, at, who, query.pop("secretId", None) if name is None else name, location, query, json.loads(body))
     place = STATE.places.get((project, location), {})
     if name is None:
         return listing(place, at, query)
     if set(query) - {"$alt"}:
         raise Refused(400, "INVALID_ARGUMENT", "unknown parameter")
-    right, denied = ("access", STATE.denied) if value[0] else ("get", STATE.unseen)
-    if name in denied or who in denied:
+    if version is None:
+        return secret(place, at, who, name)
+    if verb is None:
+        return about(place, at, name, version)
+    if name in STATE.denied or who in STATE.denied:
         raise Refused(403, "PERMISSION_DENIED",
-                      f"Permission 'secretmanager.versions.{right}' denied for resource '{at}/secrets/{name}/versions/{version}' (or it may not exist).",
-                      reason="IAM_PERMISSION_DENIED", permission=f"secretmanager.versions.{right}")
-    return access(place, at, name, version, bool(value[0]))
+                      f"Permission 'secretmanager.versions.access' denied for resource '{at}/secrets/{name}/versions/{version}' (or it may not exist).",
+                      reason="IAM_PERMISSION_DENIED", permission="secretmanager.versions.access")
+    return access(place, at, name, version)
 
 
-def access(place, at, name, version, value):
+def found_version(place, at, name, version):
     if name not in place or (version == "latest" and not place[name]["versions"]):
         raise Refused(404, "NOT_FOUND", f"Secret [{at}/secrets/{name}] not found or has no versions.")
     versions = place[name]["versions"]
@@ -236,12 +248,19 @@ def access(place, at, name, version, value):
     where = f"{at}/secrets/{name}/versions/{number}"
     if not str(number).isdigit() or not 0 < int(number) <= len(versions):
         raise Refused(404, "NOT_FOUND", f"Secret Version [{where}] not found.")
-    found = versions[int(number) - 1]
-    if not value:
-        if "made" not in found:
-            STATE.made += 1
-            found["made"] = f"2026-02-03T10:20:30.{STATE.made:06}Z"
-        return {"name": where, "createTime": found["made"], "state": found["state"], "etag": '"1"'}
+    return where, versions[int(number) - 1]
+
+
+def about(place, at, name, version):
+    where, found = found_version(place, at, name, version)
+    if STATE.unseen:
+        raise Refused(403, "PERMISSION_DENIED", f"Permission 'secretmanager.versions.get' denied for resource '{where}' (or it may not exist).",
+                      reason="IAM_PERMISSION_DENIED", permission="secretmanager.versions.get")
+    return {"name": where, "createTime": found["made"], "state": found["state"], "etag": '"1"'}
+
+
+def access(place, at, name, version):
+    where, found = found_version(place, at, name, version)
     if found["state"] != "ENABLED":
         raise Refused(400, "FAILED_PRECONDITION", f"Secret Version [{where}] is in {found['state']} state.")
     data = found["data"]
@@ -277,6 +296,41 @@ def create(place, at, who, name, location, query, asked):
     return {"name": f"{at}/secrets/{name}", "createTime": "2026-01-01T00:00:00Z", "etag": '"1"', **asked}
 
 
+def secret(place, at, who, name):
+    if who in STATE.unannotated:
+        raise Refused(403, "PERMISSION_DENIED", f"Permission 'secretmanager.secrets.get' denied for resource '{at}/secrets/{name}' (or it may not exist).",
+                      reason="IAM_PERMISSION_DENIED", permission="secretmanager.secrets.get")
+    if name not in place:
+        raise Refused(404, "NOT_FOUND", f"Secret [{at}/secrets/{name}] not found.")
+    found = place[name]
+    annotations = found.get("annotations")
+    return {"name": f"{at}/secrets/{name}", "createTime": "2026-01-01T00:00:00Z", "etag": f'"{found.get("edits", 0)}"',
+            "labels": found["labels"], **({"annotations": annotations} if annotations else {})}
+
+
+def patch(place, at, who, name, location, query, asked):
+    if set(query) - {"$alt"} != {"updateMask"} or query["updateMask"] != "annotations" or set(asked) - {"etag", "name"} != {"annotations"}:
+        raise Refused(400, "INVALID_ARGUMENT", "what is to be changed")
+    now = secret(place, at, who, name)
+    if STATE.annotates:
+        mine, STATE.annotates = STATE.annotates, None
+        change(place[name], {**place[name].get("annotations", {}), **mine})
+        now = secret(place, at, who, name)
+    if "etag" in asked and asked["etag"] != now["etag"]:
+        raise Refused(400, "FAILED_PRECONDITION", "The etag is not that of the secret.")
+    total = sum(len(key.encode()) + len(value.encode()) for key, value in asked["annotations"].items())
+    rule = r"[a-zA-Z0-9]([a-zA-Z0-9_.-]{0,61}[a-zA-Z0-9])?"
+    if total >= 16384 or not all(re.fullmatch(rule, key) for key in asked["annotations"]):
+        raise Refused(400, "INVALID_ARGUMENT", "annotations")
+    change(place[name], asked["annotations"])
+    return secret(place, at, who, name)
+
+
+def change(found, annotations):
+    found["annotations"] = annotations
+    found["edits"] = found.get("edits", 0) + 1
+
+
 def add(place, at, who, name, location, query, asked):
     if query:
         raise Refused(400, "INVALID_ARGUMENT", "unknown parameter")
@@ -302,8 +356,8 @@ def add(place, at, who, name, location, query, asked):
         raise Refused(400, "INVALID_ARGUMENT", "Given checksum does not match the payload.")
     versions = place[name]["versions"]
     if name in STATE.between:
-        versions.append({"data": STATE.between.pop(name).encode(), "state": "ENABLED"})
-    versions.append({"data": data, "state": "ENABLED"})
+        versions.append(fresh(STATE.between.pop(name).encode()))
+    versions.append(fresh(data))
     return {"name": f"{at}/secrets/{name}/versions/{len(versions)}", "createTime": "2026-01-01T00:00:00Z",
             "state": "ENABLED", "etag": '"1"', "clientSpecifiedPayloadChecksum": True}
 
@@ -500,7 +554,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 status, answer = refused.status, refused.body
         self.reply(status, answer)
 
-    do_GET = do_POST = do_PUT = handle_one
+    do_GET = do_POST = do_PUT = do_PATCH = handle_one
 
 
 class Server(http.server.ThreadingHTTPServer):

@@ -1,6 +1,6 @@
 """Reads secrets with Microsoft's own libraries: the credential's kind, then names, or nothing for a whole vault.
 
-Prints a JSON object of names and values.
+Prints a JSON object of names and values; `name#tags` is the tags of a secret.
 """
 
 import json
@@ -31,4 +31,12 @@ credential = {
 client = SecretClient(env["AZURE_VAULT_URL"], credential)
 if not names:
     names = [item.name for item in client.list_properties_of_secrets() if item.enabled]
-print(json.dumps({name: client.get_secret(name).value for name in names}))
+
+
+def read(name):
+    if name.endswith("#tags"):
+        return dict(sorted(client.get_secret(name.removesuffix("#tags")).properties.tags.items()))
+    return client.get_secret(name).value
+
+
+print(json.dumps({name: read(name) for name in names}))

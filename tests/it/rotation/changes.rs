@@ -1,7 +1,9 @@
 //! `--watch` and what follows: nothing is started with a half of the new secrets, and what runs is
 //! left alone until the rest is there.
 
-use nix::sys::signal::Signal;
+use std::io::Write;
+
+use nix::sys::signal::{Signal, kill};
 
 use super::super::house::{Shim, wait_until};
 use super::Running;
@@ -70,6 +72,43 @@ fn a_stop_wins_over_a_restart() {
     it.wait_for("stopping");
     it.stops(5);
     assert_eq!(it.out(), "start one\nstopping\n");
+}
+
+/// The program has been told to stop for the next one, which is lost on its way: nobody has asked for
+/// an end, so another one is sent. Without it, that the program stops well would be the end of all.
+#[test]
+fn a_next_program_that_is_lost_is_sent_again() {
+    let program = "echo \"start $A\"; trap 'echo stopping; read go <go; exit 0' TERM; \
+                   while :; do sleep 0.05; done";
+    for gone in [false, true] {
+        let shim = watched("--reload-signal HUP --supervise", program);
+        let go = shim.folder.join("go");
+        nix::unistd::mkfifo(&go, nix::sys::stat::Mode::S_IRWXU).expect("a fifo");
+        let mut it = Running::start(shim);
+        it.wait_for("start one");
+        let program = it.children();
+        it.replace("secret", "two\n");
+        it.send(Signal::SIGHUP);
+        it.wait_for("stopping");
+        let next = it.children().into_iter().find(|pid| !program.contains(pid));
+        kill(next.expect("another child"), Signal::SIGKILL).expect("killed");
+        wait_until("it is reaped", || it.children() == program);
+        if gone {
+            std::fs::remove_file(it.shim.folder.join("secret")).expect("removed");
+        }
+        std::fs::write(&go, "go\n").expect("a word");
+        if gone {
+            assert_eq!(it.end().code(), Some(125));
+            assert!(it.err().contains("A: file:secret: "), "{}", it.err());
+            continue;
+        }
+        it.wait_for("start two");
+        it.send(Signal::SIGTERM);
+        wait_until("it is told", || it.count("stopping") == 2);
+        std::fs::write(&go, "go\n").expect("a word");
+        assert_eq!(it.end().code(), Some(0));
+        assert_eq!(it.err(), "");
+    }
 }
 
 #[test]
@@ -181,6 +220,44 @@ fn a_signal_of_our_own() {
     wait_until("another start", || it.count("start one") == 2);
     assert_eq!(it.count("usr1"), 0);
     it.stops(3);
+}
+
+/// Nor in a moment when no load is to be had from it: it ends no first load, and no stop.
+#[test]
+fn a_signal_of_our_own_is_nobody_elses_at_any_time() {
+    let program = "echo \"start $A\"; trap 'echo stopping; read go <go; exit 5' TERM; \
+                   while :; do sleep 0.05; done";
+    let vault = "SECRET_MANAGER_PATH=.\nB=exec:head -n 1 slow\nA=file:secret\n";
+    let shim = watched("--reload-signal HUP", program).file(".vault", vault);
+    let [mut slow, mut go] = ["slow", "go"].map(|name| {
+        let fifo = shim.folder.join(name);
+        nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).expect("a fifo");
+        let mut both = std::fs::OpenOptions::new();
+        both.read(true).write(true).open(fifo).expect("both ends")
+    });
+    let mut it = Running::start(shim);
+    let loads = |it: &Running| {
+        let load = it.children().first().copied()?;
+        std::fs::read_to_string(format!("/proc/{load}/task/{load}/children")).ok()
+    };
+    wait_until("a load", || {
+        loads(&it).is_some_and(|helpers| !helpers.is_empty())
+    });
+    it.send(Signal::SIGHUP);
+    slow.write_all(b"x\n").expect("a word");
+    it.wait_for("start one");
+    // What was asked for then is done now.
+    slow.write_all(b"x\n").expect("a word");
+    it.wait_for("stopping");
+    go.write_all(b"x\n").expect("a word");
+    wait_until("another start", || it.count("start one") == 2);
+    it.send(Signal::SIGTERM);
+    wait_until("a stop", || it.count("stopping") == 2);
+    it.send(Signal::SIGHUP);
+    wait_until("it is taken", || it.nothing_is_pending());
+    go.write_all(b"x\n").expect("a word");
+    let status = it.end();
+    assert_eq!(status.code(), Some(5), "{status}");
 }
 
 /// The next program has what the first one had: standard input and output, and its folder.

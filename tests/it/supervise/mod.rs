@@ -17,6 +17,8 @@ mod ending;
 
 mod inherited;
 
+mod matrix;
+
 mod signals;
 
 mod terminal;

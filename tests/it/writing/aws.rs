@@ -187,3 +187,77 @@ fn what_policies_allow() {
     aws.call("secretsmanager", "delete_secret", r#"{"SecretId": "app"}"#);
     refused(on(&aws), "aws:app", b"2").says("is marked for deletion");
 }
+
+/// The tags that boto3 reads: `a=b c=d`, in the order of their names.
+fn tags(aws: &Aws, store: &str, name: &str) -> String {
+    let name = json::quote(name);
+    let (there, list) = match store {
+        "aws" => {
+            let asked = format!("{{\"SecretId\": {name}}}");
+            (
+                aws.call("secretsmanager", "describe_secret", &asked),
+                "Tags",
+            )
+        }
+        _ => {
+            let asked = format!("{{\"ResourceType\": \"Parameter\", \"ResourceId\": {name}}}");
+            (aws.call("ssm", "list_tags_for_resource", &asked), "TagList")
+        }
+    };
+    let tags = there.get(list).and_then(Json::list).unwrap_or_default();
+    let mut tags: Vec<String> = tags
+        .iter()
+        .map(|tag| format!("{}={}", text(tag, "Key"), text(tag, "Value")))
+        .collect();
+    tags.sort();
+    tags.join(" ")
+}
+
+fn keeps_tags(aws: &Aws) {
+    let shim = |meta: &[&str]| {
+        meta.iter()
+            .fold(on(aws), |shim, meta| shim.arg("--meta").arg(meta))
+    };
+    for (store, name) in [("aws", "site/tagged"), ("ssm", "/site/tagged")] {
+        let key = format!("{store}:{name}");
+        set(shim(&["Owner=the team@x", "stage=\u{e9}"]), &key, "1").quiet();
+        assert_eq!(tags(aws, store, name), "Owner=the team@x stage=\u{e9}");
+        set(shim(&["stage=prod", "by=me"]), &key, "2").quiet();
+        assert_eq!(tags(aws, store, name), "Owner=the team@x by=me stage=prod");
+        set(on(aws), &key, "3").quiet();
+        assert_eq!(tags(aws, store, name), "Owner=the team@x by=me stage=prod");
+        for meta in [
+            "aws:x=1",
+            "a=AWS:1",
+            "a;b=1",
+            &format!("{}=1", "x".repeat(129)),
+        ] {
+            refused(shim(&[meta]), &key, b"4")
+                .says("does not keep the metadata `")
+                .says("hint: it keeps 50 tags at most");
+        }
+        let pushed = shim(&["by=push"]).file(".env", "A=1\nB=2\n");
+        let place = format!("{store}:{}", name.replace("tagged", "pushed"));
+        pushed
+            .args("push .env --each")
+            .arg(&place)
+            .run()
+            .ok()
+            .quiet();
+        let below = place.split_once(':').expect("a name").1;
+        assert_eq!(tags(aws, store, &format!("{below}/B")), "by=push");
+    }
+    assert_eq!(text(&secret(aws, "site/tagged"), "SecretString"), "3");
+}
+
+#[test]
+fn boto3_reads_tags_from_moto() {
+    let Some(aws) = Aws::moto() else { return };
+    keeps_tags(&aws);
+}
+
+#[test]
+fn boto3_reads_tags_from_ministack() {
+    let Some(aws) = Aws::ministack() else { return };
+    keeps_tags(&aws);
+}

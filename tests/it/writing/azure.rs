@@ -167,3 +167,63 @@ fn refusals_name_what_to_grant() {
     }
     assert!(azure.history("new").is_empty());
 }
+
+#[test]
+fn tags_are_what_the_library_reads() {
+    if left_out() {
+        return;
+    }
+    let (azure, proxy) = named();
+    let tags = |name: &str| {
+        let name = format!("{name}#tags");
+        let there = sdk(&azure, &real(azure.shim(), &proxy), &["secret", &name]);
+        let tags = there.get(&name).expect("tags").compact();
+        String::from_utf8(tags.expose().to_vec()).expect("text")
+    };
+    let old = ",\"contentType\":\"text/plain\",\"tags\":{\"a.b\":\"old\",\"kept\":\"k\"}";
+    azure.secret_with("app", "app", "1", "\"enabled\":true", old);
+    let shim = || {
+        azure
+            .shim()
+            .args("--meta a.b=new --meta")
+            .arg("owner=Team \u{e9}")
+    };
+    set(shim(), "azure:app", "2").quiet();
+    assert_eq!(
+        tags("app"),
+        "{\"a.b\":\"new\",\"kept\":\"k\",\"owner\":\"Team \u{e9}\"}"
+    );
+    // The same value with other tags is another version.
+    set(azure.shim().args("--meta kept="), "azure:app", "2").quiet();
+    assert_eq!(azure.history("app"), ["1", "2", "2"]);
+    assert!(tags("app").contains("\"kept\":\"\""));
+    // What is worked together with others has them too.
+    azure.secret("fields", "{}");
+    azure.meanwhile("fields", r#"{"theirs":"1"}"#);
+    set(shim(), "azure:fields#ours", "2").quiet();
+    let both = azure.history("fields");
+    assert_eq!(
+        both.last().map(String::as_str),
+        Some(r#"{"ours":"2","theirs":"1"}"#)
+    );
+    assert!(tags("fields").contains("a.b"));
+    let pushed = shim().file(".env", "A=1\nB=2\n");
+    pushed.args("push .env azure:site").run().ok().quiet();
+    assert_eq!(tags("site"), "{\"a.b\":\"new\",\"owner\":\"Team \u{e9}\"}");
+
+    let many = (0..13).fold(azure.shim(), |shim, n| shim.args(&format!("--meta t{n}=1")));
+    refused(many, "azure:app", b"3")
+        .says("azure:app: with what is there it is more metadata than the store keeps");
+    let long = azure
+        .shim()
+        .arg("--meta")
+        .arg(format!("{}=c4n4ry", "x".repeat(257)));
+    refused(long, "azure:app", b"3")
+        .says("Azure Key Vault does not keep the metadata `xxx")
+        .says("hint: it keeps 15 tags at most")
+        .hides("c4n4ry");
+    let many = (0..16).fold(azure.shim(), |shim, n| shim.args(&format!("--meta t{n}=1")));
+    refused(many, "azure:new", b"3").says("hint: it keeps 15 tags at most");
+    assert_eq!(azure.history("app").len(), 3);
+    assert!(azure.history("new").is_empty());
+}

@@ -98,7 +98,6 @@ fn what_cannot_be_written() {
     refused(shim(), "gcp:app*", "1");
     refused(shim(), "gcp:app?version=2", "1").says("?version= names a version");
     refused(shim(), "gcp:projects/imip/secrets/app/versions/1", "1").says("it names a version");
-    refused(shim(), "gcp:app --meta a=b", "1").says("keeps no metadata");
     google.put("off", "1");
     let state = |state: &str| {
         let arguments = format!("{{\"name\": \"off\", \"version\": 1, \"state\": \"{state}\"}}");
@@ -185,4 +184,72 @@ fn what_comes_in_between_is_kept_or_told() {
     between(r#"{"b":"2"}"#);
     set(google.shim(), "gcp:app#a", "1").quiet();
     assert_eq!(newest(&google, "app"), br#"{"a":"1","b":"2"}"#);
+}
+
+#[test]
+fn annotations_are_what_googles_client_reads() {
+    let Some(google) = Google::start() else {
+        return;
+    };
+    let annotations = |name: &str| {
+        google.client(&format!(
+            "found = client.get_secret(name=f'{{parent}}/secrets/{name}')\n\
+             print(sorted(found.annotations.items()), dict(found.labels))\n"
+        ))
+    };
+    let labelled = r#", "labels": {"app": "imip"}"#;
+    google.put_at("app", "1", labelled);
+    let shim = || {
+        google
+            .shim()
+            .args("--meta Owner=Team@x --meta rotated=\u{e9}")
+    };
+    set(shim(), "gcp:app", "2").quiet();
+    let both = "[('Owner', 'Team@x'), ('rotated', '\u{e9}')]";
+    assert_eq!(annotations("app"), format!("{both} {{'app': 'imip'}}\n"));
+    // What is there stays, also what somebody else adds at the same time.
+    google.call("configure", r#"{"annotates": {"theirs": "t"}}"#);
+    set(google.shim().args("--meta rotated=yes"), "gcp:app", "3").quiet();
+    let all = "[('Owner', 'Team@x'), ('rotated', 'yes'), ('theirs', 't')]";
+    assert_eq!(annotations("app"), format!("{all} {{'app': 'imip'}}\n"));
+    assert_eq!(newest(&google, "app"), b"3");
+    // A new one, which Google does not know at once.
+    google.call("configure", r#"{"late": 1}"#);
+    set(shim(), "gcp:new", "1").quiet();
+    assert_eq!(annotations("new"), format!("{both} {{}}\n"));
+    let pushed = shim().file(".env", "A=1\nB=2\n");
+    pushed.args("push .env gcp:site --each").run().ok().quiet();
+    for name in ["site-A", "site-B"] {
+        assert_eq!(annotations(name), format!("{both} {{}}\n"));
+    }
+    // Without --meta nothing but the value is asked about.
+    google.asked();
+    set(google.shim(), "gcp:app", "4").quiet();
+    let asked = google.asked();
+    let value = |line: &String| line.contains("/versions/") || line.ends_with(":addVersion");
+    assert!(asked.iter().all(value), "{asked:?}");
+}
+
+#[test]
+fn annotations_that_cannot_be_kept() {
+    let Some(google) = Google::start() else {
+        return;
+    };
+    google.put("app", "1");
+    let meta = |meta: &str| google.shim().arg("--meta").arg(meta);
+    for name in ["a b", "-a", "a/b", &"x".repeat(64)] {
+        refused(meta(&format!("{name}=c4n4ry")), "gcp:app", "2")
+            .says(&format!(
+                "Google Secret Manager does not keep the metadata `{name}`\n"
+            ))
+            .says("hint: it keeps names of 1 to 63 letters");
+    }
+    set(meta(&format!("a={}", "x".repeat(10_000))), "gcp:app", "2").quiet();
+    refused(meta(&format!("b={}", "x".repeat(7_000))), "gcp:app", "3")
+        .says("with what is there it is more metadata than the store keeps");
+    google.call("configure", &format!("{{\"unannotated\": [\"{EMAIL}\"]}}"));
+    refused(meta("b=1"), "gcp:app", "3")
+        .says("secretmanager.secrets.get or secretmanager.secrets.update, for --meta, is denied on projects/imip/secrets/app for ")
+        .says("--role=roles/secretmanager.admin");
+    assert_eq!(newest(&google, "app"), b"2");
 }

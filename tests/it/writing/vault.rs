@@ -198,6 +198,29 @@ fn versions_and_metadata() {
             value
         );
     }
+    // What the server would refuse is refused before anything is written, and nothing else is.
+    let long = |length: usize| "x".repeat(length);
+    for (name, value, fits) in [
+        (long(128), long(512), true),
+        ("\u{e9} {}".to_owned(), "\u{e9}\u{1f511}".to_owned(), true),
+        (long(129), "1".to_owned(), false),
+        ("\u{e9}".repeat(65), "1".to_owned(), false),
+        ("a".to_owned(), long(513), false),
+        ("a".to_owned(), String::new(), false),
+        ("a".to_owned(), "1\n2".to_owned(), false),
+        ("a\tb".to_owned(), "1".to_owned(), false),
+    ] {
+        let pair = format!("{{{}: {}}}", json::quote(&name), json::quote(&value));
+        let asked = format!("{{\"path\": \"limits\", \"custom_metadata\": {pair}}}");
+        let took = bao.attempt("secrets.kv.v2.update_metadata", &asked);
+        assert_eq!(took.get("error").is_none(), fits, "{name}={value}");
+        let words = shim(&bao).arg("--meta").arg(format!("{name}={value}"));
+        if fits {
+            set(words, "vault:limits#key", "v").quiet();
+        } else {
+            refused(words, "vault:app#key", b"4").says("does not keep the metadata");
+        }
+    }
     // A deleted version is gone on from.
     bao.call(
         "secrets.kv.v2.delete_latest_version_of_secret",

@@ -12,7 +12,7 @@ use crate::secret::Secret;
 use super::super::fault::{Fault, Miswritten, Place};
 use super::super::parameters::{Store as Parameters, bare};
 use super::super::service::{Refusal, member, text};
-use super::{Name, all, body, name, refused, unfit};
+use super::{Name, all, body, name, refused, tags, unfit};
 
 /// The longest parameter, of the tier that is paid for.
 const MOST: usize = 8_192;
@@ -78,6 +78,7 @@ impl Parameters<'_> {
         at: &Name,
         kind: &str,
         over: bool,
+        tags: &str,
         value: &Secret,
     ) -> Result<Option<u64>, Failure> {
         if std::str::from_utf8(value.expose()).is_err() {
@@ -87,7 +88,7 @@ impl Parameters<'_> {
             return Err(unfit);
         }
         let head = format!(
-            "{{\"Name\":{}{},\"Overwrite\":{over}",
+            "{{\"Name\":{}{},\"Overwrite\":{over}{tags}",
             quote(&at.name),
             member("Type", Some(kind)),
         );
@@ -107,7 +108,18 @@ impl Parameters<'_> {
         }
     }
 
+    fn tag(&self, at: &Name, tags: &str, written: &mut Written) {
+        let name = quote(&at.name);
+        let body = format!("{{\"ResourceType\":\"Parameter\",\"ResourceId\":{name}{tags}}}");
+        let tagged = self.send(at, "AddTagsToResource", Secret::new(body.into_bytes()));
+        if let Err(refusal) = tagged {
+            let place = Place::new(Service::Ssm, &at.name, &at.region);
+            written.alone(&refused(refusal, place, "ssm", "AddTagsToResource").what);
+        }
+    }
+
     fn put_parameter(&self, at: &Name, changes: &[&Change<'_>]) -> Vec<Result<Written, Failure>> {
+        let tags = tags(changes);
         for tries in 0..TRIES {
             let standing = match self.now(at, None) {
                 Ok(standing) => standing,
@@ -118,18 +130,26 @@ impl Parameters<'_> {
             let Some(next) = next else {
                 return outcomes(verdicts, &Ok(Written::default()), version.as_deref());
             };
-            let written = match self.write(at, &standing.kind, standing.version > 0, &next) {
+            // Only a new parameter takes its tags with its value.
+            let over = standing.version > 0;
+            let own = tags.as_deref().filter(|_| !over).unwrap_or_default();
+            let written = match self.write(at, &standing.kind, over, own, &next) {
                 Ok(None) => continue,
                 Ok(Some(got)) => {
                     let counted = Counted {
                         read: &|version| Ok(self.now(at, Some(version))?.value),
                         write: &|value| {
-                            let got = self.write(at, &standing.kind, true, value)?;
+                            let got = self.write(at, &standing.kind, true, "", value)?;
                             Ok(got.ok_or(Fault::Malformed)?)
                         },
                     };
                     let set = Counted::set(changes, &verdicts);
-                    Ok(counted.settle(&set, (standing.value, standing.version), (next, got)))
+                    let read = (standing.value, standing.version);
+                    let mut written = counted.settle(&set, read, (next, got));
+                    if let (Some(tags), true) = (&tags, over) {
+                        self.tag(at, tags, &mut written);
+                    }
+                    Ok(written)
                 }
                 Err(failure) => Err(failure),
             };
