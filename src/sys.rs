@@ -23,6 +23,8 @@ use nix::unistd::{Pid, getpid};
 
 mod arena;
 
+pub mod bytes;
+
 pub mod children;
 
 mod terminal;

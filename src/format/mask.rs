@@ -36,6 +36,8 @@ mod forms;
 
 mod spell;
 
+mod walk;
+
 #[cfg(test)]
 mod tests;
 
@@ -43,6 +45,7 @@ pub use filter::Filter;
 
 use forms::{Form, Kind, Verdict, forms};
 use spell::Head;
+use walk::{BITS, Steps, place};
 
 /// The fewest bytes that are masked.
 pub const LEAST: usize = 6;
@@ -50,21 +53,23 @@ pub const LEAST: usize = 6;
 /// A window is no longer than this: beyond it the table fills up faster than the steps grow.
 const WINDOW: usize = 16;
 
-/// The places of the table, as a power of two: it fits the first cache.
-const BITS: u32 = 15;
+/// The places on a shelf differ in so many bits at the most.
+const SHELF: u32 = 7;
 
 /// What must not be seen, ready to be looked for. It is wiped when it is given up.
 pub struct Mask {
     forms: Vec<Form>,
-    /// How far to go when these three bytes stand at the end of a window; 0: a form may be here.
-    steps: Zeroizing<Vec<u8>>,
-    /// Which forms those are, sorted by the hash of the three bytes.
-    ends: Zeroizing<Vec<(u16, u32)>>,
-    /// Which forms begin with this byte.
-    first: Vec<Vec<u32>>,
+    /// How far it is to the next place where a form may begin.
+    steps: Steps,
+    /// Which forms those are that end a window there, sorted by the place in the table; with their first four bytes.
+    ends: Zeroizing<Vec<(u16, [u8; 4], usize)>>,
+    /// Where those begin in the list whose places begin alike.
+    shelves: Vec<usize>,
+    /// Which forms begin with this byte, and their second one.
+    first: Vec<Zeroizing<Vec<(u8, usize)>>>,
     window: usize,
     /// The bytes round which every place is tried.
-    escapes: Vec<u8>,
+    escapes: [u8; 4],
     shown: [u8; 3],
 }
 
@@ -84,35 +89,37 @@ impl Mask {
         let forms: Vec<Form> = known.iter().copied().flat_map(forms).collect();
         let shortest = forms.iter().map(|form| form.bytes.len()).min();
         let window = shortest.unwrap_or(WINDOW).min(WINDOW);
-        let far = u8::try_from(window - 2).unwrap_or(1);
-        let mut steps = Zeroizing::new(vec![far; 1 << BITS]);
+        let mut steps = Steps::new(window);
         let mut ends = Zeroizing::new(Vec::with_capacity(forms.len()));
-        let mut first = vec![Vec::new(); 256];
-        for (number, form) in (0..).zip(&forms) {
+        let mut first = vec![Zeroizing::new(Vec::new()); 256];
+        for (number, form) in forms.iter().enumerate() {
             for (at, three) in form.bytes[..window].windows(3).enumerate() {
-                let place = hash(u32::from_le_bytes([three[0], three[1], three[2], 0]));
-                let left = u8::try_from(window - 3 - at).unwrap_or(0);
-                steps[usize::from(place)] = steps[usize::from(place)].min(left);
+                let left = window - 3 - at;
+                steps.limit(three, left);
                 if left == 0 {
-                    ends.push((place, number));
+                    ends.push((place(three), start(&form.bytes, 0), number));
                 }
             }
-            first[usize::from(form.bytes[0])].push(number);
+            first[usize::from(form.bytes[0])].push((form.bytes[1], number));
         }
         ends.sort_unstable();
+        let shelves = (0..=1 << (BITS - SHELF))
+            .map(|shelf| ends.partition_point(|(place, ..)| u32::from(place >> SHELF) < shelf));
+        let shelves = shelves.collect();
         let begins_with = |byte| {
             known
                 .iter()
                 .any(|v| v[..window.min(v.len())].contains(&byte))
         };
-        let mut escapes = vec![b'%', b'\\'];
-        escapes.extend(begins_with(b' ').then_some(b'+'));
-        escapes.extend(begins_with(b'\n').then_some(b'\r'));
+        // One that is not needed is another once more.
+        let needed = |escape, byte| if begins_with(byte) { escape } else { b'%' };
+        let escapes = [b'%', b'\\', needed(b'+', b' '), needed(b'\r', b'\n')];
         let mask = Mask {
             shown: [filler(&known); 3],
             forms,
             steps,
             ends,
+            shelves,
             first,
             window,
             escapes,
@@ -125,75 +132,16 @@ impl Mask {
         self.forms.is_empty()
     }
 
-    /// How far from `at` the next place is where a form may begin; 0: here. The window is within the text.
-    #[inline(always)]
-    fn step(&self, text: &[u8], at: usize) -> usize {
-        let four = text
-            .get(at + self.window - 4..)
-            .and_then(|rest| rest.first_chunk());
-        let three = four.map_or(0, |four| u32::from_le_bytes(*four) >> 8);
-        self.steps
-            .get(usize::from(hash(three)))
-            .map_or(1, |step| usize::from(*step))
-    }
-
-    /// One step of a walk; a place where a form may begin is kept.
-    #[inline(always)]
-    fn walk(&self, text: &[u8], at: &mut usize, found: &mut Vec<usize>) {
-        let step = self.step(text, *at);
-        if step == 0 {
-            found.push(*at);
-        }
-        *at += step.max(1);
-    }
-
-    /// All places from `from` on where a form may begin whose window ends at `bound` or before. A walk
-    /// waits for memory at each step, so that four of them side by side take the time of one.
-    fn likely_places(&self, text: &[u8], from: usize, bound: usize, found: &mut [Vec<usize>; 4]) {
-        found.iter_mut().for_each(Vec::clear);
-        let end = (bound + 1).saturating_sub(self.window);
-        if end <= from {
-            return;
-        }
-        let [one, two, three, four] = found;
-        let quarter = (end - from) / 4;
-        let ends = [from + quarter, from + 2 * quarter, from + 3 * quarter, end];
-        let [mut a, mut b, mut c, mut d] = [from, ends[0], ends[1], ends[2]];
-        while a < ends[0] && b < ends[1] && c < ends[2] && d < ends[3] {
-            self.walk(text, &mut a, one);
-            self.walk(text, &mut b, two);
-            self.walk(text, &mut c, three);
-            self.walk(text, &mut d, four);
-        }
-        for (at, end, found) in [
-            (a, ends[0], one),
-            (b, ends[1], two),
-            (c, ends[2], three),
-            (d, ends[3], four),
-        ] {
-            let mut at = at;
-            while at < end {
-                self.walk(text, &mut at, found);
-            }
-        }
-    }
-
     /// What begins at a place that a walk has found.
     fn likely(&self, text: &[u8], at: usize) -> Verdict {
         let end = at + self.window;
-        let three = hash(u32::from_le_bytes([
-            text[end - 3],
-            text[end - 2],
-            text[end - 1],
-            0,
-        ]));
-        let from = self.ends.partition_point(|(place, _)| *place < three);
-        let same = self.ends[from..]
-            .iter()
-            .take_while(|(place, _)| *place == three);
+        let wanted = (place(&text[end - 3..end]), start(text, at));
+        let shelf = usize::from(wanted.0 >> SHELF);
         let mut verdict = Verdict::default();
-        for (_, form) in same {
-            verdict.add(self.forms[*form as usize].look(text, at));
+        for (place, start, form) in &self.ends[self.shelves[shelf]..self.shelves[shelf + 1]] {
+            if (*place, *start) == wanted {
+                verdict.add(self.forms[*form].look(text, at));
+            }
         }
         verdict
     }
@@ -201,15 +149,18 @@ impl Mask {
     /// What begins at any place at all.
     fn any(&self, text: &[u8], at: usize) -> Verdict {
         let mut verdict = Verdict::default();
-        for form in &self.first[usize::from(text[at])] {
-            verdict.add(self.forms[*form as usize].look(text, at));
+        let next = text.get(at + 1).filter(|byte| !spell::escapes(**byte));
+        for (second, form) in self.first[usize::from(text[at])].iter() {
+            if next.is_none_or(|next| next == second) {
+                verdict.add(self.forms[*form].look(text, at));
+            }
         }
         if matches!(text[at], b'%' | b'\\') {
             let values = |form: &&Form| form.kind == Kind::Value;
             match spell::head(&text[at..]) {
                 Head::Byte(byte) => {
                     let those = self.first[usize::from(byte)].iter();
-                    for form in those.map(|form| &self.forms[*form as usize]).filter(values) {
+                    for form in those.map(|(_, form)| &self.forms[*form]).filter(values) {
                         verdict.add(form.look(text, at));
                     }
                 }
@@ -223,6 +174,12 @@ impl Mask {
         }
         verdict
     }
+}
+
+/// The four bytes at a place.
+fn start(text: &[u8], at: usize) -> [u8; 4] {
+    let four = text.get(at..).and_then(|rest| rest.first_chunk());
+    four.copied().unwrap_or_default()
 }
 
 /// Is this value too short to be masked? An empty one hides nothing.
@@ -252,12 +209,6 @@ pub fn unpack(packed: &Secret) -> Option<Vec<Secret>> {
         rest = more;
     }
     rest.is_empty().then_some(values)
-}
-
-/// A place in the table for three bytes.
-#[inline]
-fn hash(three: u32) -> u16 {
-    (three.wrapping_mul(0x9e37_79b1) >> (32 - BITS)) as u16
 }
 
 /// The byte a mask is made of: one with which it cannot complete a secret out of what stands round it.

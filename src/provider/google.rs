@@ -9,6 +9,8 @@ mod fault;
 
 mod folder;
 
+mod glance;
+
 mod place;
 
 mod reader;

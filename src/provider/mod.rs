@@ -14,9 +14,13 @@ mod exec;
 
 mod file;
 
+mod glance;
+
 mod google;
 
 mod hcp;
+
+mod keys;
 
 mod lease;
 
@@ -35,6 +39,10 @@ use crate::format::naming::Policy;
 use crate::format::reference::Reference;
 use crate::report::Report;
 use crate::secret::Secret;
+
+pub use glance::Glance;
+
+pub use keys::{Chosen, Keys};
 
 pub use lease::{Lease, Loan, Tend, Tended, Tender};
 pub use network::Network;
@@ -241,6 +249,10 @@ pub type Answer = Result<Found, Trouble>;
 pub trait Provider: Send {
     /// One answer per reference, in the order asked.
     fn fetch(&mut self, wanted: &[Wanted<'_>]) -> Vec<Answer>;
+    /// The same without values, where that is cheaper for anybody.
+    fn glance(&mut self, wanted: &[Wanted<'_>]) -> Vec<Glance> {
+        vec![Glance::Unclear; wanted.len()]
+    }
 
     /// The names that an import would take. A store that can tell them without their values does.
     /// Without `details` nothing is asked for versions and ages alone.
@@ -292,40 +304,6 @@ pub struct Listed {
     pub changed: Option<SystemTime>,
     /// Why a load would not take it: `is disabled`.
     pub note: Option<String>,
-}
-
-/// How a store is asked for a bare key, as in `envshim get database/password`.
-pub struct Keys {
-    /// Whether the settings say that this is the store of keys.
-    pub chosen: fn(&dyn Lookup) -> Chosen,
-    /// The reference for a key.
-    pub reference: fn(&str) -> String,
-    /// What `ls` lists where nothing is said.
-    pub all: &'static str,
-    /// A variable is a key of its own, so that a name in capitals is asked for as one.
-    pub flat: bool,
-}
-
-/// How clearly settings choose a store.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Chosen {
-    /// Not at all.
-    No,
-    /// They would do for it, and may well stand there for the program itself.
-    Perhaps,
-    /// Nothing else uses them.
-    Yes,
-}
-
-impl Chosen {
-    /// [`Chosen::Yes`] where one of these is set.
-    pub fn by(settings: &dyn Lookup, names: &[&str]) -> Chosen {
-        if names.iter().any(|name| settings.setting(name).is_some()) {
-            Chosen::Yes
-        } else {
-            Chosen::No
-        }
-    }
 }
 
 /// The row of a scheme.

@@ -15,6 +15,8 @@ mod credential;
 
 mod fault;
 
+mod glance;
+
 mod iam;
 
 mod import;
@@ -42,8 +44,8 @@ use crate::format::json::{self, Json};
 use crate::format::naming::Policy;
 use crate::format::reference::Reference;
 use crate::provider::{
-    About, Answer, Chosen, Context, Found, Keys, Listed, Lookup, Metadata, Provider, Row, Trouble,
-    Value, Wanted, Writing, fields,
+    About, Answer, Chosen, Context, Found, Glance, Keys, Listed, Lookup, Metadata, Provider, Row,
+    Trouble, Value, Wanted, Writing, fields,
 };
 use crate::secret::Secret;
 
@@ -157,8 +159,8 @@ struct Vault<'a> {
     context: Context<'a>,
     server: Server,
     kind: Option<Kind>,
-    /// Once logged in.
-    session: Option<Session>,
+    /// Once logged in, or refused: that is not tried twice.
+    session: Option<Result<Session, Fault>>,
 }
 
 impl<'a> Vault<'a> {
@@ -176,11 +178,11 @@ impl<'a> Vault<'a> {
     /// Logs in, once.
     fn enter(&mut self) -> Result<Session, Fault> {
         if let Some(session) = &self.session {
-            return Ok(session.clone());
+            return session.clone();
         }
-        let session = login::enter(&mut self.server, &self.context)?;
+        let session = login::enter(&mut self.server, &self.context);
         self.session = Some(session.clone());
-        Ok(session)
+        session
     }
 }
 
@@ -275,6 +277,27 @@ impl Provider for Vault<'_> {
             .into_iter()
             .map(|answer| answer.unwrap_or_else(lost))
             .collect()
+    }
+
+    fn glance(&mut self, wanted: &[Wanted<'_>]) -> Vec<Glance> {
+        let mount = mount(self.context.settings);
+        let places: Vec<Option<glance::Place>> = wanted
+            .iter()
+            .map(|wanted| {
+                let (path, folder) = Path::of(wanted.reference, mount).ok()?;
+                let plain = path.mount.is_some() && self.kind == Some(Kind::Plain);
+                let version = wanted_version(wanted.reference).ok()?;
+                (!folder && !plain).then_some((path, version))
+            })
+            .collect();
+        if places.iter().all(Option::is_none) {
+            return vec![Glance::Unclear; wanted.len()];
+        }
+        match self.enter() {
+            Ok(_) => glance::at(&self.server, &places),
+            // Reading says why.
+            Err(_) => vec![Glance::Unclear; wanted.len()],
+        }
     }
 
     fn list(&mut self, wanted: &Wanted<'_>, details: bool) -> Result<Vec<Listed>, Trouble> {

@@ -5,8 +5,10 @@ use std::thread::{Builder, ScopedJoinHandle, scope};
 use std::time::Instant;
 
 use crate::clock::{Deadline, spoken};
-use crate::failure::{Explain, Failure};
-use crate::provider::{Answer, Context, Lookup, Network, PROVIDERS, Row, Trouble, Wanted};
+use crate::failure::Explain;
+use crate::provider::{
+    Answer, Context, Glance, Lookup, Network, PROVIDERS, Provider, Row, Trouble, Wanted,
+};
 use crate::report::Report;
 use crate::resolve::Query;
 
@@ -28,11 +30,32 @@ impl Explain for NoAnswer {
     }
 }
 
+/// How a query is to be answered.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum How {
+    /// Not at all.
+    Leave,
+    /// With its value.
+    Read,
+    /// Without, where that is possible.
+    Glance,
+    /// Without, and then with it.
+    Both,
+}
+
+/// What came of it.
+#[derive(Default)]
+pub(crate) struct Reply {
+    pub(crate) answer: Option<Answer>,
+    pub(crate) glance: Option<Glance>,
+}
+
 /// All queries to one provider, and their places among all queries.
 struct Batch<'q> {
     row: &'static Row,
     places: Vec<usize>,
     wanted: Vec<Wanted<'q>>,
+    hows: Vec<How>,
 }
 
 /// Asks every provider for those of its queries that are `needed`, in one batch each, all at once.
@@ -43,10 +66,24 @@ pub(crate) fn ask(
     settings: &dyn Lookup,
     load: Load<'_>,
 ) -> Vec<Option<Answer>> {
-    let mut answers: Vec<Option<Answer>> = queries.iter().map(|_| None).collect();
+    let how = |at| {
+        if needed(at) { How::Read } else { How::Leave }
+    };
+    let replies = ask_so(queries, how, settings, load).into_iter();
+    replies.map(|reply| reply.answer).collect()
+}
+
+/// The same, each in its own way.
+pub(crate) fn ask_so(
+    queries: &[Query],
+    how: impl Fn(usize) -> How,
+    settings: &dyn Lookup,
+    load: Load<'_>,
+) -> Vec<Reply> {
+    let mut replies: Vec<Reply> = queries.iter().map(|_| Reply::default()).collect();
     let (local, remote): (Vec<Batch<'_>>, Vec<Batch<'_>>) = PROVIDERS
         .iter()
-        .filter_map(|row| Batch::of(row, queries, &needed))
+        .filter_map(|row| Batch::of(row, queries, &how))
         .partition(|batch| batch.row.local);
     let context = Context {
         settings,
@@ -57,12 +94,14 @@ pub(crate) fn ask(
     };
     // What is on this machine stays on the main thread: a helper that is started there ends when we
     // do, and a start without network has no threads at all.
-    let mut put = |batch: &Batch<'_>, mut found: Vec<Answer>| {
-        let lost = || Err(Trouble::Failed(NoAnswer(batch.row.title).into()));
-        found.resize_with(batch.places.len(), lost);
-        for (at, answer) in batch.places.iter().zip(found) {
-            if let Some(slot) = answers.get_mut(*at) {
-                *slot = Some(answer);
+    let mut put = |batch: &Batch<'_>, mut found: Vec<Reply>| {
+        found.resize_with(batch.places.len(), || Reply {
+            answer: Some(batch.lost()),
+            glance: None,
+        });
+        for (at, reply) in batch.places.iter().zip(found) {
+            if let Some(slot) = replies.get_mut(*at) {
+                *slot = reply;
             }
         }
     };
@@ -70,7 +109,7 @@ pub(crate) fn ask(
         for batch in &local {
             put(batch, batch.ask(context));
         }
-        return answers;
+        return replies;
     }
     scope(|scope| {
         let threads: Vec<Option<ScopedJoinHandle<'_, _>>> = remote
@@ -95,17 +134,18 @@ pub(crate) fn ask(
             put(batch, found);
         }
     });
-    answers
+    replies
 }
 
 impl<'q> Batch<'q> {
     fn of(
         row: &'static Row,
         queries: &'q [Query],
-        needed: impl Fn(usize) -> bool,
+        how: impl Fn(usize) -> How,
     ) -> Option<Batch<'q>> {
-        let mine =
-            |(at, query): &(usize, &Query)| query.reference.scheme == row.scheme && needed(*at);
+        let mine = |(at, query): &(usize, &Query)| {
+            query.reference.scheme == row.scheme && how(*at) != How::Leave
+        };
         let (places, wanted): (Vec<usize>, Vec<Wanted<'_>>) = queries
             .iter()
             .enumerate()
@@ -119,34 +159,65 @@ impl<'q> Batch<'q> {
                 (at, wanted)
             })
             .unzip();
-        (!wanted.is_empty()).then_some(Batch {
+        (!wanted.is_empty()).then(|| Batch {
             row,
+            hows: places.iter().map(|at| how(*at)).collect(),
             places,
             wanted,
         })
     }
 
-    fn ask(&self, context: Context<'_>) -> Vec<Answer> {
-        let failed = |failure: Failure| {
-            let answer = |_: &Wanted<'_>| Err(Trouble::Failed(failure.clone()));
-            self.wanted.iter().map(answer).collect()
-        };
-        if self.row.local {
-            return match (self.row.open)(context) {
-                Ok(mut provider) => provider.fetch(&self.wanted),
-                Err(failure) => failed(failure),
-            };
-        }
+    fn lost(&self) -> Answer {
+        Err(Trouble::Failed(NoAnswer(self.row.title).into()))
+    }
+
+    fn ask(&self, context: Context<'_>) -> Vec<Reply> {
         let begun = Instant::now();
         let found = match (self.row.open)(context) {
-            Ok(mut provider) => provider.fetch(&self.wanted),
-            Err(failure) => failed(failure),
+            Ok(mut provider) => self.through(&mut *provider),
+            Err(failure) => {
+                let reply = |_: &Wanted<'_>| Reply {
+                    answer: Some(Err(Trouble::Failed(failure.clone()))),
+                    glance: None,
+                };
+                self.wanted.iter().map(reply).collect()
+            }
         };
+        if self.row.local {
+            return found;
+        }
         context.report.debug(|| {
             let time = spoken(begun.elapsed());
             let count = self.wanted.len();
             format!("{}: {count} asked, answered after {time}", self.row.title)
         });
         found
+    }
+
+    /// First without values, where that will do; what the store does not tell so is read.
+    fn through(&self, provider: &mut dyn Provider) -> Vec<Reply> {
+        let those = |which: &dyn Fn(usize, How) -> bool| {
+            let all = self.hows.iter().enumerate();
+            let places = all.filter(|(at, how)| which(*at, **how));
+            let places: Vec<usize> = places.map(|(at, _)| at).collect();
+            let wanted = places.iter().filter_map(|at| self.wanted.get(*at).copied());
+            (wanted.collect::<Vec<_>>(), places)
+        };
+        let mut replies: Vec<Reply> = self.wanted.iter().map(|_| Reply::default()).collect();
+        let (wanted, places) = those(&|_, how| matches!(how, How::Glance | How::Both));
+        if !wanted.is_empty() {
+            for (at, glance) in places.into_iter().zip(provider.glance(&wanted)) {
+                replies[at].glance = Some(glance);
+            }
+        }
+        let told = |at: usize| matches!(replies[at].glance, Some(Glance::Mark(_)));
+        let (wanted, places) = those(&|at, how| how != How::Glance || !told(at));
+        if !wanted.is_empty() {
+            let mut found = provider.fetch(&wanted).into_iter();
+            for at in places {
+                replies[at].answer = Some(found.next().unwrap_or_else(|| self.lost()));
+            }
+        }
+        replies
     }
 }

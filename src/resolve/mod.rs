@@ -39,9 +39,9 @@ use crate::source::{Choice, Kind};
 pub use direct::{Direct, FileSettings, Got, meant};
 pub use plan::SETTING;
 pub use stores::{Desk, Target, look};
-pub use watch::{Adder, Print, Watch};
+pub use watch::{Adder, Print, Seen, Watch};
 
-use ask::{Load, ask};
+use ask::{How, Load, ask_so};
 use manner::{Fault, Manner, manner};
 use plan::Plan;
 
@@ -137,14 +137,6 @@ pub struct Resolved {
     pub seen: Option<Seen>,
 }
 
-/// What a load was made of, for those who watch it.
-pub struct Seen {
-    /// Everything but what is leased.
-    pub print: Print,
-    /// The references that were answered with a lease.
-    pub leased: Vec<String>,
-}
-
 /// Settings as providers see them: the environment, then the document.
 pub(crate) struct View<'a> {
     inherited: &'a Inherited,
@@ -220,7 +212,7 @@ pub fn resolve(
     settings: &mut Settings,
     network: &Network,
     report: &Report,
-    watch: Option<Watch<'_>>,
+    mut watch: Option<Watch<'_>>,
 ) -> Result<Resolved, Failures> {
     let Document {
         choice,
@@ -230,7 +222,7 @@ pub fn resolve(
     if matches!(choice.kind, Kind::Marked | Kind::Nothing) {
         let seen = watch.map(|watch| Seen {
             print: watch.adder.finish(),
-            leased: Vec::new(),
+            ..Seen::default()
         });
         return Ok(Resolved::nothing(choice, seen));
     }
@@ -263,41 +255,45 @@ pub fn resolve(
         return Err(wrong);
     }
     let is_known = |at: usize| known.get(at).is_some_and(Option::is_some);
-    let skips = |at: usize| {
-        let query = plan.queries.get(at);
-        watch
-            .as_ref()
-            .zip(query)
-            .is_some_and(|(watch, query)| watch.skips(query))
+    let how = |at: usize| match (&watch, plan.queries.get(at)) {
+        _ if is_known(at) => How::Leave,
+        (Some(watch), Some(query)) => watch.how(query),
+        _ => How::Read,
     };
-    let wanted = |at: usize| !is_known(at) && !skips(at);
-    let mut answers = ask(&plan.queries, wanted, &view, load);
-    for (slot, answer) in answers.iter_mut().zip(known) {
-        *slot = answer.or(slot.take());
+    let mut replies = ask_so(&plan.queries, how, &view, load);
+    for (reply, answer) in replies.iter_mut().zip(known) {
+        reply.answer = answer.or(reply.answer.take());
     }
-    let look = watch.as_ref().is_some_and(|watch| watch.look.is_some());
-    let seen = watch.map(|Watch { mut adder, .. }| {
+    if let Some(watch) = &mut watch {
         for variable in &rewritten {
-            adder.add(variable.name.as_bytes());
-            adder.add(variable.value.expose());
+            watch.adder.add(variable.name.as_bytes());
+            watch.adder.add(variable.value.expose());
         }
+    }
+    if let Some(Watch {
+        adder,
+        look: Some(before),
+    }) = watch
+    {
+        let read = |still: &[bool]| {
+            let how = |at: usize| match still.get(at) {
+                Some(true) => How::Read,
+                _ => How::Leave,
+            };
+            ask_so(&plan.queries, how, &view, load)
+        };
+        let seen = watch::look(&adder, before, &plan.queries, replies, read, &mut wrong);
+        return wrong.or(Resolved::nothing(choice, Some(seen)));
+    }
+    let answers: Vec<Option<Answer>> = replies.into_iter().map(|reply| reply.answer).collect();
+    let seen = watch.map(|Watch { mut adder, .. }| {
         watch::answers(&mut adder, &plan.queries, &answers);
         Seen {
             print: adder.finish(),
             leased: watch::leased(&plan.queries, &answers),
+            ..Seen::default()
         }
     });
-    if look {
-        let failed = answers
-            .into_iter()
-            .flatten()
-            .filter_map(|answer| match answer {
-                Err(Trouble::Failed(failure)) => Some(failure),
-                _ => None,
-            });
-        wrong.0.extend(failed);
-        return wrong.or(Resolved::nothing(choice, seen));
-    }
     let markers = markers(&plan.queries, &answers);
     let mut aside = Vec::new();
     let mut loaded = import::collect(imports, &answers, &mut aside, &mut wrong);

@@ -38,7 +38,7 @@ use crate::environment::{Decision, Line};
 use crate::failure::{Exit, Explain, Failure, Failures};
 use crate::provider::{self, Loan, Network};
 use crate::report::Report;
-use crate::resolve::{self, Adder, Loaded, Resolved, Watch};
+use crate::resolve::{self, Adder, Loaded, Resolved, Seen, Watch};
 use crate::secret::Secret;
 use crate::settings::{self, Inherited, Misset, Settings};
 use crate::source::{self, Choice, Kind, document, dump};
@@ -176,7 +176,7 @@ fn load_for(
     record: &mut Record,
     report: &Report,
     link: Option<&Link>,
-    look: Option<&[String]>,
+    look: Option<&Seen>,
 ) -> Result<(Resolved, Vec<String>, Vec<Loan>), Failures> {
     let choice = source::choose(settings, resolve::names_a_store(settings), report)?;
     report.debug(|| choice.reason.clone());

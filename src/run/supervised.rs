@@ -31,12 +31,11 @@ pub(super) fn errand(
     report: &Report,
 ) -> Result<u8, Failures> {
     match errand {
-        Errand::Look(leased) => {
+        Errand::Look(before) => {
             let (resolved, ..) =
-                load_for(&[], settings, record, report, Some(link), Some(&leased))?;
-            let seen = resolved.seen.map(|seen| seen.print).unwrap_or_default();
+                load_for(&[], settings, record, report, Some(link), Some(&before))?;
             link.tell(&Told {
-                seen,
+                seen: resolved.seen.unwrap_or_default(),
                 ..Told::default()
             });
         }
@@ -65,8 +64,7 @@ pub(super) fn tell(link: &Link, environment: &Environment, made_of: MadeOf) {
         given: environment.print(link.salt()),
         again: lent.iter().filter_map(|loan| loan.again).min(),
         ends: lent.iter().filter_map(|loan| loan.ends).min(),
-        leased: seen.as_ref().map_or(Vec::new(), |seen| seen.leased.clone()),
-        seen: seen.map(|seen| seen.print).unwrap_or_default(),
+        seen: seen.unwrap_or_default(),
     });
 }
 

@@ -13,7 +13,7 @@ use nix::sys::prctl;
 use nix::unistd::{Pid, getpid};
 
 use super::relay::Outlets;
-use crate::resolve::Print;
+use crate::resolve::{Print, Seen};
 use crate::secret::Secret;
 use crate::settings::{Supervision, split};
 use crate::sys::children::{self, Mask};
@@ -36,12 +36,10 @@ const MOST: usize = 1 << 20;
 /// What a load says of itself; nothing of it is a secret.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Told {
-    /// The fingerprint of all it was made of, but for what is leased.
-    pub seen: Print,
+    /// What it was made of.
+    pub seen: Seen,
     /// The fingerprint of what the program is given.
     pub given: Print,
-    /// The references of what is leased.
-    pub leased: Vec<String>,
     /// When leases are to be renewed, and when new ones are wanted.
     pub again: Option<Duration>,
     /// The same, for what cannot be renewed.
@@ -56,20 +54,27 @@ impl Told {
             });
             millis.to_le_bytes()
         };
-        let leased = self.leased.join("\n");
         let (again, ends) = (time(self.again), time(self.ends));
+        // Of a fingerprint all bits are as good as random.
+        let stamp = self.seen.stamp.unwrap_or_default();
+        let leased = self.seen.leased.join("\n");
+        let closed = self.seen.closed.join("\n");
         [
-            &self.seen[..],
+            &self.seen.print[..],
+            &stamp,
             &self.given,
             &again,
             &ends,
             leased.as_bytes(),
+            b"\0",
+            closed.as_bytes(),
         ]
         .concat()
     }
 
     fn read(bytes: &[u8]) -> Option<Told> {
-        let (seen, rest) = bytes.split_first_chunk()?;
+        let (print, rest) = bytes.split_first_chunk()?;
+        let (stamp, rest) = rest.split_first_chunk()?;
         let (given, rest) = rest.split_first_chunk()?;
         let (again, rest) = rest.split_first_chunk()?;
         let (ends, rest) = rest.split_first_chunk()?;
@@ -77,11 +82,16 @@ impl Told {
             let millis = u64::from_le_bytes(*bytes);
             (millis != u64::MAX).then(|| Duration::from_millis(millis))
         };
-        let leased = std::str::from_utf8(rest).ok()?;
+        let (leased, closed) = std::str::from_utf8(rest).ok()?.split_once('\0')?;
+        let lines = |text: &str| text.lines().map(str::to_owned).collect();
         Some(Told {
-            seen: *seen,
+            seen: Seen {
+                print: *print,
+                stamp: (*stamp != Print::default()).then_some(*stamp),
+                leased: lines(leased),
+                closed: lines(closed),
+            },
             given: *given,
-            leased: leased.lines().map(str::to_owned).collect(),
             again: time(again),
             ends: time(ends),
         })

@@ -29,6 +29,9 @@ const MOST: usize = 64 << 20;
 /// A pipe holds so much where that is allowed: fewer changes between processes.
 const PIPE: i32 = 1 << 18;
 
+/// So much of it is read at once.
+const CHUNK: usize = 1 << 17;
+
 /// How long a stream that is still open is read after the program's end.
 const GRACE: Duration = Duration::from_millis(200);
 
@@ -201,15 +204,14 @@ impl Relay {
             // The load has failed, and there is no program.
             return 0;
         };
-        let (mask, _) = Mask::new(&values.iter().collect::<Vec<_>>());
-        drop(values);
-        self.relay(&mask).ok();
+        self.relay(values).ok();
         0
     }
 
-    fn relay(&mut self, mask: &Mask) -> std::io::Result<()> {
+    fn relay(&mut self, mut values: Vec<Secret>) -> std::io::Result<()> {
+        // Made when there is something to mask: many a program never writes to stderr.
+        let mut mask = None;
         let mut filter = Filter::default();
-        let mut chunk = vec![0; 1 << 16];
         let mut out = Vec::new();
         let mut end: Option<Instant> = None;
         let mut hears = true;
@@ -252,13 +254,17 @@ impl Relay {
                 }
                 continue;
             }
-            let count = match self.from.read(&mut chunk) {
+            let count = match self.from.read(filter.room(CHUNK)) {
                 Ok(0) => break,
                 Ok(count) => count,
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(error) => return Err(error),
             };
-            filter.push(mask, &chunk[..count], &mut out);
+            let mask = mask.get_or_insert_with(|| {
+                let values = std::mem::take(&mut values);
+                Mask::new(&values.iter().collect::<Vec<_>>()).0
+            });
+            filter.take(mask, count, &mut out);
             self.write(&out)?;
             out.clear();
             if late {
@@ -268,7 +274,9 @@ impl Relay {
                 }
             }
         }
-        filter.finish(mask, &mut out);
+        if let Some(mask) = &mask {
+            filter.finish(mask, &mut out);
+        }
         self.write(&out)
     }
 

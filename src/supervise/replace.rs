@@ -249,7 +249,8 @@ impl Supervisor {
                 }
             }
             (Errand::Look(_), Some(told)) => {
-                if told.seen == self.rotation.told.seen {
+                if told.seen.print == self.rotation.told.seen.print {
+                    self.rotation.told.seen = told.seen;
                     self.rotation.look_again(every);
                 } else {
                     self.rotation.changed(told.seen, self.told.rotation.splay);

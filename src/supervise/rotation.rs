@@ -15,7 +15,7 @@ use nix::unistd::Pid;
 use super::link::{Start, Told};
 use super::relay::Relays;
 use crate::provider::Tend;
-use crate::resolve::Print;
+use crate::resolve::Seen;
 use crate::settings::OnChange;
 
 /// Changes often come in groups; so long after the first one the rest is there too.
@@ -37,8 +37,8 @@ const STILL_IN_USE: usize = 2;
 /// What a child of a moment is to do.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Errand {
-    /// Has anything changed? These references are leased and not read.
-    Look(Vec<String>),
+    /// Has anything changed since this was seen?
+    Look(Seen),
     /// Load everything, and become the program when the old one is gone.
     Load,
     /// Load everything, and write the memory files of this process anew.
@@ -80,7 +80,7 @@ pub(super) struct Rotation {
     /// The same, to a program that may still use it.
     later: VecDeque<OwnedFd>,
     /// What the last look saw, where that is not what the program has.
-    seen: Option<Print>,
+    seen: Option<Seen>,
     pub(super) sent: Option<Sent>,
     /// To be sent out as soon as nobody is on the way.
     pub(super) next: Option<(Errand, Reason)>,
@@ -134,14 +134,16 @@ impl Rotation {
     }
 
     /// A look saw something else than the program has.
-    pub(super) fn changed(&mut self, seen: Print, splay: Duration) {
+    pub(super) fn changed(&mut self, seen: Seen, splay: Duration) {
         self.seen = Some(seen);
         self.change = after(QUIET + random(splay));
     }
 
     /// What the last look saw is what the program has, as far as we are concerned.
     pub(super) fn accept_look(&mut self) {
-        self.told.seen = self.seen.take().unwrap_or(self.told.seen);
+        if let Some(seen) = self.seen.take() {
+            self.told.seen = seen;
+        }
     }
 
     /// Renewing failed on the way.
@@ -233,7 +235,7 @@ impl Rotation {
             return Some(Do::Send(Errand::Tend(Tend::Renew)));
         }
         if passed(&mut self.look) {
-            return Some(Do::Send(Errand::Look(self.told.leased.clone())));
+            return Some(Do::Send(Errand::Look(self.told.seen.clone())));
         }
         None
     }

@@ -6,6 +6,8 @@ mod changes;
 
 mod leases;
 
+mod looks;
+
 mod serving;
 
 use std::fs::File;

@@ -4,29 +4,37 @@ use zeroize::Zeroizing;
 
 use super::Mask;
 use super::forms::Verdict;
+use super::walk::Places;
+use crate::sys::bytes::first_of;
 
 /// One stream on its way through a mask.
 #[derive(Default)]
 pub struct Filter {
-    /// What came and is not out yet. Wiped in the end, with all that ever stood in it.
+    /// What came and is not out yet, and room for more. Wiped in the end, with all that ever stood in it.
     text: Zeroizing<Vec<u8>>,
+    held: usize,
     /// So much of it is under a mask that is out already.
     covered: usize,
     /// Room to work in.
-    places: [Vec<usize>; 4],
+    places: Places,
 }
 
 impl Filter {
-    /// Takes more of the stream, and appends what may be seen to `out`.
-    pub fn push(&mut self, mask: &Mask, more: &[u8], out: &mut Vec<u8>) {
-        let length = self.text.len() + more.len();
-        if length > self.text.capacity() {
+    /// Where the next bytes of the stream go, so many at the most.
+    pub fn room(&mut self, most: usize) -> &mut [u8] {
+        let length = self.held + most;
+        if length > self.text.len() {
             // Not left to the vector, which would leave the old block as it is.
-            let mut larger = Zeroizing::new(Vec::with_capacity(length * 2));
-            larger.extend_from_slice(&self.text);
+            let mut larger = Zeroizing::new(vec![0; length + self.held]);
+            larger[..self.held].copy_from_slice(&self.text[..self.held]);
             self.text = larger;
         }
-        self.text.extend_from_slice(more);
+        &mut self.text[self.held..length]
+    }
+
+    /// So many bytes stand there now: appends what may be seen to `out`.
+    pub fn take(&mut self, mask: &Mask, count: usize, out: &mut Vec<u8>) {
+        self.held = self.text.len().min(self.held + count);
         self.pass(mask, false, out);
     }
 
@@ -37,11 +45,11 @@ impl Filter {
 
     /// How much waits for more.
     pub fn held(&self) -> usize {
-        self.text.len()
+        self.held
     }
 
     fn pass(&mut self, mask: &Mask, last: bool, out: &mut Vec<u8>) {
-        let text = self.text.as_slice();
+        let text = &self.text[..self.held];
         out.reserve(text.len());
         let mut seen = Seen {
             text,
@@ -50,19 +58,25 @@ impl Filter {
             shown: self.covered,
             mask: mask.shown,
         };
-        let mut at = if mask.is_empty() { text.len() } else { 0 };
+        let mut at = text.len();
+        if !mask.is_empty() {
+            mask.steps.walk(text, &mut self.places);
+            at = 0;
+        }
+        let mut places = self.places.iter().flatten().copied().peekable();
         let keep = 'search: loop {
             if at >= text.len() {
                 break text.len();
             }
-            let bound = next_of(&mask.escapes, text, at);
-            mask.likely_places(text, at, bound, &mut self.places);
-            for place in self.places.iter().flatten() {
-                if !seen.take(*place, mask.likely(text, *place), out) {
-                    break 'search *place;
+            let bound = at + first_of(mask.escapes, &text[at..]);
+            // From here on a window has the escape in it, or the end.
+            let near = at.max((bound + 1).saturating_sub(mask.window));
+            while let Some(place) = places.next_if(|place| *place < near) {
+                if place >= at && !seen.take(place, mask.likely(text, place), out) {
+                    break 'search place;
                 }
             }
-            at = at.max((bound + 1).saturating_sub(mask.window));
+            at = near;
             while at < text.len().min(bound + 1) {
                 if !seen.take(at, mask.any(text, at), out) {
                     break 'search at;
@@ -74,9 +88,8 @@ impl Filter {
             out.extend_from_slice(&text[seen.shown..keep]);
         }
         self.covered = seen.covered.saturating_sub(keep);
-        self.text.copy_within(keep.., 0);
-        let left = self.text.len() - keep;
-        self.text.truncate(left);
+        self.text.copy_within(keep..self.held, 0);
+        self.held -= keep;
     }
 }
 
@@ -107,35 +120,4 @@ impl Seen<'_> {
         }
         true
     }
-}
-
-/// Where the next of these bytes stands, or the end of the text.
-fn next_of(bytes: &[u8], text: &[u8], from: usize) -> usize {
-    const ONES: u64 = u64::MAX / 255;
-    let mut at = from;
-    while let Some(block) = text.get(at..).and_then(|rest| rest.first_chunk::<32>()) {
-        let word = |at: usize| {
-            block[at..]
-                .first_chunk()
-                .map_or(0, |eight| u64::from_le_bytes(*eight))
-        };
-        let (one, two, three, four) = (word(0), word(8), word(16), word(24));
-        let mut found = 0;
-        for byte in bytes {
-            let same = ONES.wrapping_mul(u64::from(*byte));
-            // A byte that is the same is nought, and one less than nought has its high bit set. So has
-            // many a byte above 127: those are looked at once more. Written out, for it is half the time.
-            found |= (one ^ same).wrapping_sub(ONES) | (two ^ same).wrapping_sub(ONES);
-            found |= (three ^ same).wrapping_sub(ONES) | (four ^ same).wrapping_sub(ONES);
-        }
-        if found & (ONES << 7) != 0
-            && let Some(found) = block.iter().position(|byte| bytes.contains(byte))
-        {
-            return at + found;
-        }
-        at += block.len();
-    }
-    let rest = &text[at.min(text.len())..];
-    let found = rest.iter().position(|byte| bytes.contains(byte));
-    found.map_or(text.len(), |found| at + found)
 }

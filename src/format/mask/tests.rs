@@ -11,6 +11,13 @@ fn mask(values: &[&[u8]]) -> Mask {
     Mask::new(&secrets.iter().collect::<Vec<_>>()).0
 }
 
+impl Filter {
+    fn push(&mut self, mask: &Mask, more: &[u8], out: &mut Vec<u8>) {
+        self.room(more.len()).copy_from_slice(more);
+        self.take(mask, more.len(), out);
+    }
+}
+
 /// The text, in pieces of these lengths over and over.
 fn cut(mask: &Mask, text: &[u8], lengths: &[usize]) -> Vec<u8> {
     let mut filter = Filter::default();
@@ -282,5 +289,29 @@ proptest! {
     ) {
         let mask = mask(&[b"correct horse battery staple", b"another one that is not there"]);
         prop_assert_eq!(cut(&mask, &text, &lengths), text);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Long enough for walks side by side; byte for byte every place is tried.
+    #[test]
+    fn walks_find_what_looking_everywhere_finds(
+        values in proptest::collection::vec(value(), 1..6),
+        mut text in "[a-z \n=]{2000,8000}".prop_map(String::into_bytes),
+        pieces in proptest::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>(), 0u8..8, 0usize..3), 0..20),
+    ) {
+        let slices: Vec<&[u8]> = values.iter().map(Vec::as_slice).collect();
+        let mask = mask(&slices);
+        for (at, which, how, less) in &pieces {
+            let value: &Vec<u8> = which.get(&values);
+            let spelled = spell(value, *how, &[1, 0, 2]);
+            let at = at.index(text.len());
+            text.splice(at..at, spelled[..spelled.len() - less].iter().copied());
+        }
+        let whole = cut(&mask, &text, &[usize::MAX]);
+        prop_assert_eq!(&cut(&mask, &text, &[1]), &whole);
+        prop_assert_eq!(&cut(&mask, &text, &[1500, 3000, 700]), &whole);
     }
 }

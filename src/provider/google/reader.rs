@@ -7,14 +7,15 @@ use crate::credential::google::Session;
 use crate::failure::Failure;
 use crate::http::Address;
 use crate::provider::{
-    About, Answer, Context, Found, Listed, Provider, Trouble, Value, Wanted, fields, fields_of,
-    pick,
+    About, Answer, Context, Found, Glance, Listed, Provider, Trouble, Value, Wanted, fields,
+    fields_of, pick,
 };
 use crate::report::Report;
 use crate::secret::Secret;
 
 use super::answer::{Got, content, got};
 use super::fault::{Fault, Where};
+use super::glance;
 use super::place::{Place, What};
 use super::write::LOCATIONS;
 
@@ -231,6 +232,23 @@ impl Provider for Store<'_> {
             },
         });
         answers.collect()
+    }
+
+    fn glance(&mut self, wanted: &[Wanted<'_>]) -> Vec<Glance> {
+        let mut targets: Vec<Target> = Vec::new();
+        let mut places = Vec::with_capacity(wanted.len());
+        for wanted in wanted {
+            places.push(match self.goal(wanted, &mut targets) {
+                Ok(Goal::One(at)) => Some(at),
+                _ => None,
+            });
+        }
+        let glances = glance::at(self, &targets);
+        let of = |place: Option<usize>| place.and_then(|at| glances.get(at).cloned());
+        let glances = places.into_iter().map(of);
+        glances
+            .map(|glance| glance.unwrap_or(Glance::Unclear))
+            .collect()
     }
 
     fn list(&mut self, wanted: &Wanted<'_>, details: bool) -> Result<Vec<Listed>, Trouble> {

@@ -123,10 +123,10 @@ fn looks_leave_leases_alone() {
         let asked = bao.asked();
         asked
             .iter()
-            .filter(|line| *line == "read secret/data/app")
+            .filter(|line| *line == "read secret/metadata/app")
             .count()
     };
-    wait_until("three looks", || looks() >= 4);
+    wait_until("three looks", || looks() >= 3);
     assert_eq!(users(&postgres), 1);
     bao.put("app", r#"{"a": "2"}"#);
     wait_until("another program", || {
