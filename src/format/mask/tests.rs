@@ -254,7 +254,7 @@ proptest! {
             let mut spelled = spell(value, *how, draws);
             if *less < 6 {
                 // Not quite a secret.
-                spelled.truncate(spelled.len() - less);
+                spelled.truncate(spelled.len().saturating_sub(*less));
             }
             text.extend_from_slice(&spelled);
         }
