@@ -35,7 +35,7 @@ pub use fault::Misset;
 
 pub use rotation::{OnChange, Rotation};
 
-pub use supervision::{Notify, Supervision};
+pub use supervision::{Masking, Notify, Supervision};
 
 use forms::{list, owner, path, switch};
 pub use inherited::{Inherited, split};

@@ -32,7 +32,8 @@ mod terminal;
 pub use arena::Arena;
 
 pub use terminal::{
-    Awaited, JobControl, forget_terminal, is_of_our_terminal, restore_terminal, terminal_to_restore,
+    Awaited, JobControl, copy_size, forget_terminal, is_of_our_terminal, restore_terminal,
+    take_terminal, terminal_to_restore,
 };
 
 /// The signals that end a load.

@@ -11,7 +11,7 @@ use crate::report::Report;
 use crate::resolve::{Resolved, Seen};
 use crate::sealed::Credentials;
 use crate::secret::Secret;
-use crate::settings::Settings;
+use crate::settings::{Masking, Settings};
 use crate::source::Kind;
 use crate::supervise::{self, Errand, Link, Side, Watched};
 
@@ -23,10 +23,10 @@ pub(super) fn start(
 ) -> Result<u8, Failures> {
     let stays = settings.supervision.stays();
     let mut link = None;
-    if settings.supervision.mask && !settings.supervision.masks() {
+    if settings.supervision.mask == Masking::Kept && !settings.supervision.masks() {
         report.warn(
             "--mask: stdout and stderr are a terminal, and nothing is masked there",
-            Some("it is for output that is kept: envshim --mask -- program >log 2>&1"),
+            Some("--mask=terminal masks there too; --mask is for output that is kept: >log 2>&1"),
         );
     }
     supervised::goes_together(settings)?;
@@ -99,10 +99,10 @@ fn divide(settings: &mut Settings, report: &Report) -> Result<Part, Failure> {
     }
     Ok(match side {
         Side::Program(link) => Part::Program(link),
-        Side::Relay(relay) => Part::Over(relay.run()),
+        Side::Beside(beside) => Part::Over(beside.run()),
         Side::Parent(supervisor) => match supervisor.watch() {
             Watched::Ended(status) => Part::Over(status),
-            Watched::Relay(relay) => Part::Over(relay.run()),
+            Watched::Beside(beside) => Part::Over(beside.run()),
             Watched::Errand(Errand::Load, link) => Part::Program(link),
             Watched::Errand(errand, link) => Part::Errand(errand, link),
         },

@@ -150,6 +150,10 @@ enum Fault {
     NoFiles,
     /// Those who mask were told the old values.
     Masked,
+    /// The next program would need another terminal.
+    OneTerminal,
+    /// The program leads no session, but who gives it its terminal.
+    OneSession,
     /// The dump wins over every later look.
     Dumped,
     /// The program's own memory file cannot be written.
@@ -167,6 +171,14 @@ impl Explain for Fault {
                 "--mask: values that --on-change=signal brings to a running program would be seen"
                     .to_owned()
             }
+            Fault::OneTerminal => {
+                "--mask=terminal: the terminal is the program's, and not for one that is started anew"
+                    .to_owned()
+            }
+            Fault::OneSession => {
+                "--new-session: with --mask=terminal the program has a session, and a terminal of its own in it"
+                    .to_owned()
+            }
             Fault::Dumped => {
                 "--dump: .env.dump would win over every later look, and no change be seen"
                     .to_owned()
@@ -182,6 +194,8 @@ impl Explain for Fault {
             Fault::NoFiles => {
                 "give it what it can read again as a file: NAME=scheme:...?as=file; or --on-change=restart"
             }
+            Fault::OneTerminal => "--mask masks what goes into pipes and files; or leave --watch, --on-change and --reload-signal out",
+            Fault::OneSession => "leave --new-session out",
             Fault::Dumped => "leave --dump out where secrets are watched",
             Fault::Masked | Fault::Unwritten(_) => "--on-change=restart starts the program anew",
         }
@@ -194,6 +208,12 @@ pub(super) fn goes_together(settings: &Settings) -> Result<(), Failure> {
     let told = &settings.supervision;
     if told.rotation.rewrites_files() && told.masks() {
         return Err(Fault::Masked.into());
+    }
+    if told.masks_terminal() && told.rotation.wanted() {
+        return Err(Fault::OneTerminal.into());
+    }
+    if told.masks_terminal() && told.new_session {
+        return Err(Fault::OneSession.into());
     }
     if told.rotation.wanted() && settings.dump {
         return Err(Fault::Dumped.into());

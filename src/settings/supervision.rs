@@ -15,6 +15,7 @@ pub(super) const OPTIONS: &[&str] = &[
     "stop-timeout",
     "drain",
     "signal-group",
+    "new-session",
     "dedupe",
     "parent-death",
     "exit-code-style",
@@ -29,6 +30,17 @@ enum When {
     Never,
     Always,
     AsPid1,
+}
+
+/// What is masked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Masking {
+    /// Nothing.
+    Nothing,
+    /// What goes into pipes and files; a terminal is passed on as it is.
+    Kept,
+    /// A terminal too: the program gets one of ours in its place.
+    Terminal,
 }
 
 /// What happens to the program's messages to systemd.
@@ -70,8 +82,10 @@ pub struct Supervision {
     pub reap_log: bool,
     /// systemd's socket.
     pub notify: Option<Notify>,
-    /// Secrets are masked in what the program writes.
-    pub mask: bool,
+    /// Where secrets are masked in what the program writes.
+    pub mask: Masking,
+    /// The program leads a session.
+    pub new_session: bool,
 }
 
 impl Default for Supervision {
@@ -90,7 +104,8 @@ impl Default for Supervision {
             ok_status: Vec::new(),
             reap_log: false,
             notify: None,
-            mask: false,
+            mask: Masking::Nothing,
+            new_session: false,
         }
     }
 }
@@ -98,12 +113,24 @@ impl Default for Supervision {
 impl Supervision {
     /// Whether a supervisor was asked for, here or as PID 1.
     pub fn wanted(&self) -> bool {
-        self.init || self.mask || self.rotation.wanted() || self.when != When::Never
+        self.init
+            || self.mask != Masking::Nothing
+            || self.rotation.wanted()
+            || self.when != When::Never
     }
 
-    /// Whether there is output to mask: a terminal is passed on as it is.
+    /// Whether there is output to mask.
     pub fn masks(&self) -> bool {
-        self.mask && !(stdout().is_terminal() && stderr().is_terminal())
+        match self.mask {
+            Masking::Nothing => false,
+            Masking::Kept => !(stdout().is_terminal() && stderr().is_terminal()),
+            Masking::Terminal => true,
+        }
+    }
+
+    /// Whether the program gets a terminal of ours in the place of the user's.
+    pub fn masks_terminal(&self) -> bool {
+        self.mask == Masking::Terminal && (stdout().is_terminal() || stderr().is_terminal())
     }
 
     /// Whether this process has to stay as one.
@@ -136,7 +163,10 @@ impl Supervision {
                 .map(|when| self.when = when)
                 .ok_or("yes, no or auto"),
             "init" => switch().map(|on| self.init = on),
-            "mask" => switch().map(|on| self.mask = on),
+            "mask" => masking(text)
+                .map(|mask| self.mask = mask)
+                .ok_or("yes, no or terminal"),
+            "new-session" => switch().map(|on| self.new_session = on),
             "map" => rules(text)
                 .map(|rules| self.map.extend(rules))
                 .ok_or("signals as in TERM:QUIT,HUP:none"),
@@ -176,6 +206,14 @@ fn when(text: &str) -> Option<When> {
         Some(true) => Some(When::Always),
         Some(false) => Some(When::Never),
         None => (text == "auto").then_some(When::AsPid1),
+    }
+}
+
+fn masking(text: &str) -> Option<Masking> {
+    match super::switch(text) {
+        Some(true) => Some(Masking::Kept),
+        Some(false) => Some(Masking::Nothing),
+        None => (text == "terminal").then_some(Masking::Terminal),
     }
 }
 

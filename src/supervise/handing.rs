@@ -36,8 +36,8 @@ impl Supervisor {
         // The program may have sent it, so it may be there already.
         self.hear();
         let number = signal.number;
-        // Of a word to a relay that had ended: the kernel says that we have sent it.
-        if number == libc::SIGPIPE && signal.sender == getpid().as_raw() {
+        // Of a word to a relay that had ended: the kernel says that we have sent it. Or to the whole job.
+        if signal.sender == getpid().as_raw() && (number == libc::SIGPIPE || self.pty.is_some()) {
             return;
         }
         let child = match self.stage {
@@ -46,6 +46,15 @@ impl Supervisor {
         };
         if number == libc::SIGCHLD || !origin::concerns(&signal, child) {
             return;
+        }
+        if self.pty.is_some() && child.is_some() {
+            match number {
+                // Its terminal will tell it.
+                libc::SIGWINCH if signal.code > 0 => return,
+                libc::SIGCONT if std::mem::take(&mut self.woken) => return,
+                libc::SIGCONT => return self.go_on(),
+                _ => {}
+            }
         }
         if number == libc::SIGCONT && std::mem::take(&mut self.woken) {
             self.reap();
@@ -120,7 +129,10 @@ impl Supervisor {
                 send(child.as_raw(), number).ok();
             }
         };
-        if !self.told.group || self.stage == Stage::Starting {
+        if signal.code > 0 && (self.pty.is_some() || self.told.new_session) {
+            // The keys of a terminal are for all that would have it.
+            send(-child.as_raw(), number).ok();
+        } else if !self.told.group || self.stage == Stage::Starting {
             alone();
         } else if !self.child.own_group {
             // Our group is that of the whole job, and others in it are none of our business.

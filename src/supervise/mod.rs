@@ -9,6 +9,7 @@
 //! - `supervisor`: the one owner of everything that happens afterwards, a loop around one `poll`.
 //! - `deadlines`, `origin`, `own`: when, from whom, and what of its own process it changes.
 //! - `relay`: what stands between the program and its output when secrets are masked in it.
+//! - `pty`, `terminal`, `screen`, `monitor`: the same with a terminal.
 //! - `tree`: who descends from us.
 //! - `notify`: what systemd is told.
 //!
@@ -22,11 +23,15 @@ mod handing;
 
 mod link;
 
+mod monitor;
+
 mod notify;
 
 mod origin;
 
 mod own;
+
+mod pty;
 
 mod relay;
 
@@ -34,7 +39,11 @@ mod replace;
 
 mod rotation;
 
+mod screen;
+
 mod supervisor;
+
+mod terminal;
 
 mod tree;
 
@@ -46,7 +55,7 @@ use nix::errno::Errno;
 use nix::libc;
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::prctl;
-use nix::unistd::{Pid, getpid, setpgid};
+use nix::unistd::{Pid, getpid, setpgid, setsid};
 
 use crate::failure::{Explain, Failure};
 use crate::files::reason;
@@ -58,11 +67,12 @@ use crate::sys::children::{self, EVERY, Mask, Signals};
 use notify::Notifier;
 
 pub use link::{Link, Told};
-pub use relay::Relay;
 pub use rotation::Errand;
 pub use supervisor::{Supervisor, Watched};
 
-use relay::Relays;
+use monitor::Monitor;
+use relay::Relay;
+use screen::Screen;
 
 /// Which of the two this process is now.
 pub enum Side {
@@ -70,8 +80,42 @@ pub enum Side {
     Program(Link),
     /// The parent: it watches.
     Parent(Box<Supervisor>),
+    /// Neither.
+    Beside(Beside),
+}
+
+/// A process that helps the other two.
+pub struct Beside(Role);
+
+enum Role {
     /// Between the program and where its output goes.
     Relay(Box<Relay>),
+    /// The same, where that is a terminal.
+    Screen(Box<Screen>),
+    /// Leads the session of the program.
+    Monitor(Box<Monitor>),
+    /// None: it could not become what it was to be.
+    Nothing,
+}
+
+impl Beside {
+    /// Does what it is for, to the end. The exit status.
+    pub fn run(self) -> u8 {
+        match self.0 {
+            Role::Relay(relay) => relay.run(),
+            Role::Screen(screen) => screen.run(),
+            Role::Monitor(monitor) => monitor.run(),
+            Role::Nothing => 0,
+        }
+    }
+}
+
+/// What a process is after a fork.
+enum Forked {
+    Child,
+    /// Of this child, and of whoever stands between.
+    Parent(Pid, Option<Pid>),
+    Beside(Beside),
 }
 
 /// What every child of ours gets as we got it.
@@ -84,24 +128,72 @@ struct Given {
 }
 
 /// Why there is no second process.
-struct NoChild(Errno);
+enum Fault {
+    NoChild(Errno),
+    /// None of our own for the program.
+    NoTerminal(Errno),
+    /// This stream is a terminal, and not that of the session.
+    ForeignTerminal(&'static str),
+}
 
-impl Explain for NoChild {
+impl Explain for Fault {
     fn what(&self) -> String {
-        format!("the program's process cannot be made: {}", reason(self.0))
+        match self {
+            Fault::NoChild(errno) => {
+                format!("the program's process cannot be made: {}", reason(*errno))
+            }
+            Fault::NoTerminal(errno) => {
+                format!(
+                    "--mask=terminal: no terminal can be made: {}",
+                    reason(*errno)
+                )
+            }
+            Fault::ForeignTerminal(stream) => {
+                format!("--mask=terminal: {stream} is a terminal that is not that of this session")
+            }
+        }
     }
 
     fn hint(&self) -> Option<String> {
-        match self.0 {
-            Errno::EAGAIN => Some("allow more processes: ulimit -u, pids.max".to_owned()),
-            _ => None,
-        }
+        let hint = match self {
+            Fault::NoChild(Errno::EAGAIN) => "allow more processes: ulimit -u, pids.max",
+            Fault::NoChild(_) => return None,
+            Fault::NoTerminal(_) => {
+                "mount devpts: mount -t devpts devpts /dev/pts -o ptmxmode=0666"
+            }
+            Fault::ForeignTerminal(_) => {
+                "setsid --ctty makes it that; or send the output to a file"
+            }
+        };
+        Some(hint.to_owned())
     }
 }
 
-impl From<Errno> for NoChild {
+impl From<Errno> for Fault {
     fn from(errno: Errno) -> Self {
-        NoChild(errno)
+        Fault::NoChild(errno)
+    }
+}
+
+fn errno(error: std::io::Error) -> Errno {
+    Errno::from_raw(error.raw_os_error().unwrap_or(0))
+}
+
+/// Makes the place of a process that is to be the program; called in the child.
+fn settle(told: &Supervision, own_group: bool) {
+    // Cannot fail: a new process leads no session and no group.
+    if told.new_session {
+        setsid().ok();
+    } else if own_group {
+        setpgid(Pid::from_raw(0), Pid::from_raw(0)).ok();
+    }
+}
+
+/// The same from the other side, for whoever comes first. It fails where the program is running by now.
+fn settle_child(told: &Supervision, own_group: bool, child: Pid) {
+    // Who leads a group cannot begin a session.
+    if own_group && !told.new_session {
+        setpgid(child, child).ok();
     }
 }
 
@@ -118,8 +210,8 @@ fn ledger(told: &Supervision) -> Option<OwnedFd> {
     (!told.init).then(make)?
 }
 
-fn in_two(told: &Supervision, inherited: &Inherited, report: &Report) -> Result<Side, NoChild> {
-    let terminal = has_terminal();
+fn in_two(told: &Supervision, inherited: &Inherited, report: &Report) -> Result<Side, Fault> {
+    let own_group = told.new_session || !has_terminal();
     let mut salt = Print::default();
     crate::sys::random(&mut salt)?;
     let loans = ledger(told);
@@ -128,38 +220,35 @@ fn in_two(told: &Supervision, inherited: &Inherited, report: &Report) -> Result<
     let given = children::block(EVERY);
     let signals = Signals::of(EVERY)?;
     let ignores_children = children::hear_of_children();
-    let (relays, outlets) = match told.masks().then(relay::start).transpose()? {
-        None => (Relays::none(), None),
-        Some(relay::Side::Here(relays, outlets)) => (relays, Some(outlets)),
-        Some(relay::Side::Relay(relay)) => return Ok(Side::Relay(relay)),
+    let (mut relays, outlets, pty) = match relay::start(told)? {
+        relay::Side::Here(relays, outlets, pty) => (relays, outlets, pty),
+        relay::Side::Beside(beside) => return Ok(Side::Beside(beside)),
     };
     // Orphans of the program are ours, also where we are not PID 1.
     prctl::set_child_subreaper(true)?;
-    let pair = UnixStream::pair();
-    let (ours, theirs) =
-        pair.map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(0)))?;
+    let (ours, theirs) = UnixStream::pair().map_err(errno)?;
     let parent = getpid();
-    match children::fork()? {
-        None => {
+    let own_group = own_group && pty.is_none();
+    let (forked, pty) = match pty {
+        Some(pty) => pty.fork()?,
+        None => (fork()?, None),
+    };
+    match forked {
+        Forked::Beside(beside) => Ok(Side::Beside(beside)),
+        Forked::Child => {
             let notify = notifier.as_ref().and_then(Notifier::variable);
             drop((ours, signals, notifier, relays));
-            if !terminal {
-                // Cannot fail: a new process leads no session.
-                setpgid(Pid::from_raw(0), Pid::from_raw(0)).ok();
-            }
+            settle(told, own_group);
             if ignores_children {
                 children::ignore_children();
             }
             let link = Link::new(theirs, parent, given, told, salt, loans, notify).with(outlets);
             Ok(Side::Program(link))
         }
-        Some(child) => {
+        Forked::Parent(child, monitor) => {
             drop((theirs, outlets));
-            if !terminal {
-                // From both sides: whoever comes first. It fails where the program is running by now.
-                setpgid(child, child).ok();
-            }
-            let own_group = !terminal;
+            settle_child(told, own_group, child);
+            relays.pids.extend(monitor);
             let given = Given {
                 mask: given,
                 ignores_children,
@@ -168,9 +257,16 @@ fn in_two(told: &Supervision, inherited: &Inherited, report: &Report) -> Result<
             let supervisor = Supervisor::new(
                 told, *report, signals, ours, child, own_group, notifier, given, loans,
             );
-            Ok(Side::Parent(Box::new(supervisor.with(relays))))
+            Ok(Side::Parent(Box::new(supervisor.with(relays, pty))))
         }
     }
+}
+
+fn fork() -> nix::Result<Forked> {
+    Ok(match children::fork()? {
+        None => Forked::Child,
+        Some(pid) => Forked::Parent(pid, None),
+    })
 }
 
 /// Whether this process has a controlling terminal.

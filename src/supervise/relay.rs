@@ -17,14 +17,16 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::stat::fstat;
 use nix::unistd::{Pid, dup2_stderr, dup2_stdout, pipe2};
 
-use super::own;
+use super::pty::{Opened, Pty};
+use super::{Beside, Fault, Role, own, terminal};
 use crate::files;
 use crate::format::mask::{self, Filter, Mask};
 use crate::secret::Secret;
+use crate::settings::Supervision;
 use crate::sys::children;
 
 /// More than an environment can hold, in the form that goes over the line.
-const MOST: usize = 64 << 20;
+pub(super) const MOST: usize = 64 << 20;
 
 /// A pipe holds so much where that is allowed: fewer changes between processes.
 const PIPE: i32 = 1 << 18;
@@ -33,7 +35,7 @@ const PIPE: i32 = 1 << 18;
 const CHUNK: usize = 1 << 17;
 
 /// How long a stream that is still open is read after the program's end.
-const GRACE: Duration = Duration::from_millis(200);
+pub(super) const GRACE: Duration = Duration::from_millis(200);
 
 /// Which of the program's streams.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -41,6 +43,8 @@ enum Stream {
     Out,
     Err,
     Both,
+    /// It is the program's terminal already.
+    Terminal,
 }
 
 /// The supervisor's side.
@@ -56,12 +60,12 @@ pub(super) struct Outlets(Vec<Outlet>);
 
 struct Outlet {
     stream: Stream,
-    into: OwnedFd,
+    into: Option<OwnedFd>,
     values: File,
 }
 
 /// The process between.
-pub struct Relay {
+pub(super) struct Relay {
     stream: Stream,
     from: File,
     values: File,
@@ -70,11 +74,11 @@ pub struct Relay {
 
 /// What is forked for the streams that are to be masked.
 pub(super) enum Side {
-    Here(Relays, Outlets),
-    Relay(Box<Relay>),
+    Here(Relays, Option<Outlets>, Option<Box<Pty>>),
+    Beside(Beside),
 }
 
-/// A terminal is passed on as it is: a program that finds a pipe in its place is another program.
+/// A terminal is passed on as it is, or has a screen: a program that finds a pipe in its place is another program.
 fn streams() -> Vec<Stream> {
     let same = || {
         let (out, err) = (fstat(stdout()).ok()?, fstat(stderr()).ok()?);
@@ -91,8 +95,23 @@ fn streams() -> Vec<Stream> {
 
 /// Forks a relay for each stream. Every signal is blocked by now, and stays so in a relay: it ends with its
 /// stream, not with a signal to the whole job.
-pub(super) fn start() -> nix::Result<Side> {
-    let (heard, told) = pipe2(OFlag::O_CLOEXEC)?;
+pub(super) fn start(told: &Supervision) -> Result<Side, Fault> {
+    if !told.masks() {
+        return Ok(Side::Here(Relays::none(), None, None));
+    }
+    let screen = told.masks_terminal();
+    if screen {
+        let [_, out, err] = terminal::streams();
+        for (stream, is_terminal, ours) in [
+            ("stdout", stdout().is_terminal(), out),
+            ("stderr", stderr().is_terminal(), err),
+        ] {
+            if is_terminal && !ours {
+                return Err(Fault::ForeignTerminal(stream));
+            }
+        }
+    }
+    let (heard, tell_end) = pipe2(OFlag::O_CLOEXEC)?;
     let mut relays = Relays {
         pids: Vec::new(),
         line: None,
@@ -105,23 +124,41 @@ pub(super) fn start() -> nix::Result<Side> {
         fcntl(&from, FcntlArg::F_SETPIPE_SZ(PIPE)).ok();
         match children::fork()? {
             None => {
-                return Ok(Side::Relay(Box::new(Relay {
+                let relay = Relay {
                     stream,
                     from: from.into(),
                     values: values.into(),
                     line: heard,
-                })));
+                };
+                return Ok(Side::Beside(Beside(Role::Relay(Box::new(relay)))));
             }
             Some(pid) => relays.pids.push(pid),
         }
         outlets.push(Outlet {
             stream,
-            into,
+            into: Some(into),
             values: tell.into(),
         });
     }
-    relays.line = Some(told.into());
-    Ok(Side::Here(relays, Outlets(outlets)))
+    relays.line = Some(tell_end.into());
+    let mut pty = None;
+    if screen {
+        match Pty::open().map_err(Fault::NoTerminal)? {
+            Opened::Screen(screen) => {
+                return Ok(Side::Beside(Beside(Role::Screen(screen))));
+            }
+            Opened::Here(opened, values) => {
+                relays.pids.push(opened.screen_pid);
+                outlets.push(Outlet {
+                    stream: Stream::Terminal,
+                    into: None,
+                    values,
+                });
+                pty = Some(opened);
+            }
+        }
+    }
+    Ok(Side::Here(relays, Some(Outlets(outlets)), pty))
 }
 
 impl Relays {
@@ -178,13 +215,14 @@ impl Outlets {
                 Stream::Out => (true, false),
                 Stream::Err => (false, true),
                 Stream::Both => (true, true),
+                Stream::Terminal => (false, false),
             };
             // Cannot fail: both numbers are open, or can be.
-            if out {
-                dup2_stdout(&outlet.into).ok();
+            if let Some(into) = outlet.into.as_ref().filter(|_| out) {
+                dup2_stdout(into).ok();
             }
-            if err {
-                dup2_stderr(&outlet.into).ok();
+            if let Some(into) = outlet.into.as_ref().filter(|_| err) {
+                dup2_stderr(into).ok();
             }
         }
     }
@@ -192,7 +230,7 @@ impl Outlets {
 
 impl Relay {
     /// Hands on until the end of the stream.
-    pub fn run(mut self) -> u8 {
+    pub(super) fn run(mut self) -> u8 {
         let kept = [self.from.as_fd(), self.values.as_fd(), self.line.as_fd()];
         own::keep_only(
             kept.into_iter(),

@@ -3,16 +3,15 @@
 use std::os::unix::net::UnixStream;
 use std::time::Instant;
 
-use nix::errno::Errno;
-use nix::unistd::{Pid, getpid, setpgid};
+use nix::unistd::getpid;
 
 use super::deadlines::Due;
-use super::ledger;
 use super::link::{Link, Start};
 use super::notify::Notifier;
 use super::relay::{self, Relays};
 use super::rotation::{Do, Errand, GIVE_BACK, Reason, STOP, Sent, errand};
 use super::supervisor::{Child, Stage, Supervisor, Watched};
+use super::{Fault, ledger, settle, settle_child};
 use crate::failure::Exit;
 use crate::provider::Tend;
 use crate::settings::OnChange;
@@ -109,10 +108,8 @@ impl Supervisor {
         }
     }
 
-    fn fork(&mut self, errand: Errand, reason: Reason) -> Result<Option<Watched>, Errno> {
-        let pair = UnixStream::pair();
-        let (ours, theirs) =
-            pair.map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(0)))?;
+    fn fork(&mut self, errand: Errand, reason: Reason) -> Result<Option<Watched>, Fault> {
+        let (ours, theirs) = UnixStream::pair().map_err(super::errno)?;
         let loans = match errand {
             Errand::Load | Errand::Refresh(_) => ledger(&self.told),
             Errand::Tend(Tend::Revoke) => self.rotation.next_to_return(),
@@ -123,21 +120,20 @@ impl Supervisor {
                 .and_then(|fd| fd.try_clone().ok()),
             _ => None,
         };
-        let masked = errand == Errand::Load && self.told.masks();
-        let (relays, outlets) = match masked.then(relay::start).transpose()? {
-            None => (Relays::none(), None),
-            Some(relay::Side::Here(relays, outlets)) => (relays, Some(outlets)),
-            Some(relay::Side::Relay(relay)) => return Ok(Some(Watched::Relay(relay))),
-        };
+        let (mut relays, mut outlets) = (Relays::none(), None);
+        if errand == Errand::Load {
+            match relay::start(&self.told)? {
+                // A program that has a terminal of its own is not started anew.
+                relay::Side::Here(new, opened, _) => (relays, outlets) = (new, opened),
+                relay::Side::Beside(beside) => return Ok(Some(Watched::Beside(beside))),
+            }
+        }
         let parent = getpid();
         let own_group = self.child.own_group;
         match children::fork()? {
             None => {
                 drop((ours, relays));
-                if own_group {
-                    // Cannot fail: a new process leads no session.
-                    setpgid(Pid::from_raw(0), Pid::from_raw(0)).ok();
-                }
+                settle(&self.told, own_group);
                 if self.given.ignores_children {
                     children::ignore_children();
                 }
@@ -157,9 +153,7 @@ impl Supervisor {
                 Ok(Some(Watched::Errand(errand, link)))
             }
             Some(pid) => {
-                if own_group {
-                    setpgid(pid, pid).ok();
-                }
+                settle_child(&self.told, own_group, pid);
                 self.rotation.sent = Some(Sent {
                     errand,
                     pid,

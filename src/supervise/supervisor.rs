@@ -12,9 +12,10 @@ use nix::unistd::{Pid, getpid};
 use super::deadlines::{Deadlines, Due};
 use super::link::{Link, Start};
 use super::notify::Notifier;
-use super::relay::{Relay, Relays};
+use super::pty::Pty;
+use super::relay::Relays;
 use super::rotation::{Errand, Rotation};
-use super::{Given, own, tree};
+use super::{Beside, Given, own, tree};
 use crate::report::{Level, Report};
 use crate::settings::Supervision;
 use crate::sys::children::{self, EVERY, Received, Signals, Status, Waited, send, wait};
@@ -50,8 +51,8 @@ pub enum Watched {
     Ended(u8),
     /// This process is a child of a moment, and has this to do.
     Errand(Errand, Link),
-    /// This process is between the next program and its output.
-    Relay(Box<Relay>),
+    /// This process is beside the next program.
+    Beside(Beside),
 }
 
 /// The process that is, or is to be, the program.
@@ -82,13 +83,15 @@ pub struct Supervisor {
     /// We were stopped, and the next CONT is the one that woke us.
     pub(super) woken: bool,
     killed: bool,
-    pid1: bool,
+    pub(super) pid1: bool,
     pub(super) given: Given,
     pub(super) rotation: Rotation,
     /// The status to leave with, whatever the program's is.
     pub(super) leave_with: Option<u8>,
     /// They hand the program's output on.
     pub(super) relays: Relays,
+    /// The program's terminal, if it is not the user's.
+    pub(super) pty: Option<Box<Pty>>,
 }
 
 impl Supervisor {
@@ -131,12 +134,14 @@ impl Supervisor {
             rotation: Rotation::of(loans),
             leave_with: None,
             relays: Relays::none(),
+            pty: None,
         }
     }
 
     /// With these between the program and its output.
-    pub(super) fn with(mut self, relays: Relays) -> Supervisor {
+    pub(super) fn with(mut self, relays: Relays, pty: Option<Box<Pty>>) -> Supervisor {
         self.relays = relays;
+        self.pty = pty;
         self
     }
 
@@ -150,7 +155,12 @@ impl Supervisor {
             let loans = self.rotation.loans.as_ref().map(AsFd::as_fd);
             let relays = self.relays.descriptor();
             let kept = [Some(self.signals.as_fd()), line, notifier, loans, relays];
-            own::let_go(kept.into_iter().flatten(), !self.child.own_group);
+            let kept = kept.into_iter().flatten();
+            let kept = kept.chain(self.pty.iter().flat_map(|pty| pty.descriptors()));
+            own::let_go(kept, !self.child.own_group);
+        }
+        if let Some(pty) = &mut self.pty {
+            pty.speak_inside();
         }
         self.deadlines.arm(Due::Settled, START);
         loop {
@@ -159,6 +169,7 @@ impl Supervisor {
                 self.take(signal);
             }
             self.hear();
+            self.attend();
             self.relay();
             self.reap();
             while let Some(due) = self.deadlines.passed() {
@@ -167,6 +178,9 @@ impl Supervisor {
             if let Stage::Gone(status) = self.stage {
                 // What it has written is not lost.
                 self.relays.finish();
+                if let Some(pty) = &mut self.pty {
+                    pty.finish();
+                }
                 if self.relays.pids.is_empty() {
                     return Watched::Ended(self.leave(status));
                 }
@@ -192,12 +206,16 @@ impl Supervisor {
         let sent = sent
             .filter(|start| !start.waits())
             .and_then(Start::descriptor);
+        let lines = self.pty.as_ref().map(|pty| pty.lines());
+        let [screen, monitor] = lines.unwrap_or_default();
         let signals = || on(self.signals.as_fd(), PollFlags::POLLIN);
         let mut fds = [
             signals(),
             line.map_or_else(signals, |fd| on(fd, PollFlags::empty())),
             notifier.map_or_else(signals, |fd| on(fd, PollFlags::POLLIN)),
             sent.map_or_else(signals, |fd| on(fd, PollFlags::POLLIN)),
+            screen.map_or_else(signals, |fd| on(fd, PollFlags::POLLIN)),
+            monitor.map_or_else(signals, |fd| on(fd, PollFlags::POLLIN)),
         ];
         // A stop and its continuation end the sleep too; then nothing is found, and it goes on.
         if long {
@@ -275,7 +293,7 @@ impl Supervisor {
                 }
                 Waited::Ended(pid, status) if pid == self.child.pid => self.ended(status),
                 Waited::Ended(pid, status) if self.rotation.is_sent(pid) => self.came_back(status),
-                Waited::Ended(pid, _) if self.relays.ended(pid) => {}
+                Waited::Ended(pid, _) if self.relays.ended(pid) => self.lost(pid),
                 Waited::Ended(pid, status) => {
                     if self.told.reap_log {
                         let named = names.iter().find(|process| process.pid == pid.as_raw());
@@ -331,6 +349,10 @@ impl Supervisor {
             return self.replace();
         }
         self.dismiss();
+        self.attend();
+        if let Some(pty) = &self.pty {
+            pty.ended(status);
+        }
         if !self.child.start.succeeded() {
             self.give_back(status);
         } else if self.killed {
@@ -351,6 +373,9 @@ impl Supervisor {
 
     /// Passes the program's end on.
     fn leave(self, status: Status) -> u8 {
+        if let Some(pty) = &self.pty {
+            pty.restore();
+        }
         let number = match status {
             Status::Code(code) => code,
             Status::Signal(signal) => signal.saturating_add(128),

@@ -205,10 +205,20 @@ pub fn wait() -> Waited {
 /// Dies of a signal, so that whoever waits for us sees what we saw. Returns where the kernel does not
 /// let it: as PID 1, and for the signals that end nothing.
 pub fn die_of(number: u8) {
-    let number = i32::from(number);
+    suffer(nix::unistd::getpid().as_raw(), number.into());
+}
+
+/// Stops this process with its whole group, or goes on where the kernel sees nobody who could continue it.
+/// A continuation that comes in between wins: it takes back what is not suffered yet.
+pub fn stop_all_by(number: i32) {
+    suffer(0, number);
+    block(EVERY);
+}
+
+fn suffer(to: i32, number: i32) {
     // SAFETY: no handler is set, only the default. It fails for KILL, which needs none.
     unsafe { libc::signal(number, libc::SIG_DFL) };
-    send(nix::unistd::getpid().as_raw(), number).ok();
+    send(to, number).ok();
     block(EVERY & !mask(&[number]));
 }
 

@@ -1,10 +1,12 @@
-//! A terminal whose echo is off: given back by a handler, and across ^Z.
+//! A terminal whose echo is off: given back by a handler, and across ^Z. And what a terminal of our own
+//! needs that has no safe name.
 
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
 use nix::errno::Errno;
+use nix::libc;
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::signal::{
     SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, raise, sigaction, sigprocmask,
@@ -14,7 +16,7 @@ use nix::sys::termios::{SetArg, Termios, tcsetattr};
 /// A terminal whose echo is off, and how it was before.
 struct Hushed {
     fd: RawFd,
-    before: nix::libc::termios,
+    before: libc::termios,
 }
 
 static HUSHED: AtomicPtr<Hushed> = AtomicPtr::new(null_mut());
@@ -56,14 +58,14 @@ pub fn restore_terminal() {
 /// for the question.)
 pub fn is_of_our_terminal(fd: RawFd) -> bool {
     // SAFETY: asks; no descriptor is used or changed, and a closed one is an answer.
-    unsafe { nix::libc::tcgetpgrp(fd) != -1 }
+    unsafe { libc::tcgetpgrp(fd) != -1 }
 }
 
 static STOP_ASKED: AtomicBool = AtomicBool::new(false);
 static CONTINUED: AtomicBool = AtomicBool::new(false);
 
-extern "C" fn note_job_control(signal: nix::libc::c_int) {
-    if signal == nix::libc::SIGCONT {
+extern "C" fn note_job_control(signal: libc::c_int) {
+    if signal == libc::SIGCONT {
         CONTINUED.store(true, Ordering::Relaxed);
     } else {
         STOP_ASKED.store(true, Ordering::Relaxed);
@@ -165,4 +167,27 @@ fn take(signal: Signal) -> nix::Result<SigAction> {
 fn act(signal: Signal, action: &SigAction) -> nix::Result<SigAction> {
     // SAFETY: the action is one that was there before, the default, or `note_job_control`, which only stores to atomics.
     unsafe { sigaction(signal, action) }
+}
+
+/// Makes one terminal as large as another. The kernel tells those in its foreground, if it was not.
+pub fn copy_size(from: BorrowedFd<'_>, to: BorrowedFd<'_>) {
+    let mut size = libc::winsize {
+        ws_row: 0,
+        ws_col: 0,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    };
+    // SAFETY: the kernel fills a structure of its own form.
+    let known = unsafe { libc::ioctl(from.as_raw_fd(), libc::TIOCGWINSZ, &raw mut size) };
+    if known == 0 {
+        // SAFETY: and reads one.
+        unsafe { libc::ioctl(to.as_raw_fd(), libc::TIOCSWINSZ, &raw const size) };
+    }
+}
+
+/// Makes a terminal that of the session that this process leads.
+pub fn take_terminal(terminal: BorrowedFd<'_>) -> nix::Result<()> {
+    // SAFETY: numbers only.
+    let taken = unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCSCTTY, 0) };
+    Errno::result(taken).map(drop)
 }

@@ -237,6 +237,11 @@ fn effect(option: &Opt) -> Option<Effect> {
              while [ ! -e up ]; do sleep 0.01; done; kill -USR1 $PPID; sleep 1",
             |it| !it.folder.join("done").exists(),
         ),
+        "new-session" => supervised(
+            "1",
+            "set -- $(cat /proc/$$/stat); test $6 = $$ || exit 3",
+            |it| it.code == Some(0),
+        ),
         // A matter of milliseconds: `supervise::signals` has it.
         "dedupe" => None,
         "parent-death" => supervised("none", "kill -KILL $PPID; sleep 0.2; touch done", |it| {

@@ -1,5 +1,7 @@
 //! `--mask`: what the program writes, without the secrets, and nothing else changed.
 
+mod terminal;
+
 use std::io::{Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
@@ -204,6 +206,7 @@ fn a_terminal_is_passed_on_as_it_is() {
         .arg("test -t 1 && echo a terminal, $TOKEN");
     let mut pty = Pty::spawn(shim.command());
     pty.expect("nothing is masked there");
+    pty.expect("--mask=terminal masks there too");
     pty.expect("a terminal, s3cr3t");
     // Only one of the two: the other one is masked.
     let answer = Shim::new();

@@ -7,6 +7,9 @@ use super::forms::Verdict;
 use super::walk::Places;
 use crate::sys::bytes::first_of;
 
+/// So much of what may begin a secret is seen before its time, where it has to be.
+const RELEASED: usize = 3;
+
 /// One stream on its way through a mask.
 #[derive(Default)]
 pub struct Filter {
@@ -15,6 +18,8 @@ pub struct Filter {
     held: usize,
     /// So much of it is under a mask that is out already.
     covered: usize,
+    /// So much of it is out already, though it may turn out to begin what is to be masked.
+    released: usize,
     /// Room to work in.
     places: Places,
 }
@@ -43,6 +48,20 @@ impl Filter {
         self.pass(mask, true, out);
     }
 
+    /// Lets out what waits though nobody knows yet what it begins, but for a few bytes never more: on a terminal,
+    /// a key that was typed is seen at once. The rest of what it begins is masked all the same.
+    pub fn release(&mut self, out: &mut Vec<u8>) {
+        let from = self.released.max(self.covered);
+        let to = RELEASED.min(self.held);
+        out.extend_from_slice(self.text.get(from..to).unwrap_or_default());
+        self.released = self.released.max(to);
+    }
+
+    /// Whether there is anything to release.
+    pub fn waits(&self) -> bool {
+        self.released.max(self.covered) < RELEASED.min(self.held)
+    }
+
     /// How much waits for more.
     pub fn held(&self) -> usize {
         self.held
@@ -55,7 +74,7 @@ impl Filter {
             text,
             last,
             covered: self.covered,
-            shown: self.covered,
+            shown: self.covered.max(self.released),
             mask: mask.shown,
         };
         let mut at = text.len();
@@ -88,6 +107,7 @@ impl Filter {
             out.extend_from_slice(&text[seen.shown..keep]);
         }
         self.covered = seen.covered.saturating_sub(keep);
+        self.released = self.released.saturating_sub(keep);
         self.text.copy_within(keep..self.held, 0);
         self.held -= keep;
     }
@@ -112,11 +132,12 @@ impl Seen<'_> {
         }
         if let Some(end) = verdict.end {
             if at >= self.covered {
-                out.extend_from_slice(&self.text[self.shown..at]);
+                // Nothing, where it was released.
+                out.extend_from_slice(self.text.get(self.shown..at).unwrap_or_default());
                 out.extend_from_slice(&self.mask);
             }
             self.covered = self.covered.max(end);
-            self.shown = self.covered;
+            self.shown = self.shown.max(self.covered);
         }
         true
     }

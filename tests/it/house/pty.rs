@@ -102,6 +102,14 @@ impl Pty {
         }
     }
 
+    /// Everything that was shown and is not expected yet; nothing more is waited for.
+    pub fn rest(&mut self) -> String {
+        while self.take(Instant::now()) {}
+        let rest = String::from_utf8_lossy(&self.seen[self.at..]).into_owned();
+        self.at = self.seen.len();
+        rest
+    }
+
     /// The same, where it may never be shown.
     pub fn shows(&mut self, text: &str, patience: Duration) -> bool {
         let end = Instant::now() + patience;
@@ -126,6 +134,27 @@ impl Pty {
     pub fn echoes(&self) -> bool {
         let modes = tcgetattr(&self.terminal).expect("modes");
         modes.local_flags.contains(LocalFlags::ECHO)
+    }
+
+    /// All its modes, to be compared.
+    pub fn modes(&self) -> String {
+        let modes = tcgetattr(&self.terminal).expect("modes");
+        format!(
+            "{:?} {:?} {:?} {:?} {:?}",
+            modes.input_flags,
+            modes.output_flags,
+            modes.control_flags,
+            modes.local_flags,
+            modes.control_chars
+        )
+    }
+
+    /// Is every key handed on as it is typed, also those that would be signals? A line editor leaves these.
+    pub fn is_raw(&self) -> bool {
+        let modes = tcgetattr(&self.terminal).expect("modes");
+        !modes
+            .local_flags
+            .intersects(LocalFlags::ICANON | LocalFlags::ISIG)
     }
 
     /// Waits for the echo to be on or off.

@@ -11,6 +11,7 @@ use super::super::house::probe::Start;
 use super::super::house::pty::Pty;
 use super::super::house::wait_until;
 use super::{Run, below, ways};
+use super::{lives, name};
 
 /// Orphans become ours, whether we are PID 1 or not, and no zombie is left.
 #[test]
@@ -102,5 +103,23 @@ fn a_group_of_its_own() {
             program
         );
         wait_until("we sleep", || Pty::state_of(run.shim) == Some('S'));
+    }
+}
+
+/// With `--new-session` it leads a session too, and no terminal of ours is its own.
+#[test]
+fn a_session_of_its_own() {
+    for first in ways() {
+        for (options, leads) in [("", false), ("--new-session", true)] {
+            let run = Run::init(first, options, "sleep", &["600"]);
+            let program = run.program();
+            wait_until("the program", || name(program.as_raw()) == "sleep");
+            let session = nix::unistd::getsid(Some(program)).expect("a session");
+            assert_eq!(session == program, leads);
+            assert_eq!(nix::unistd::getpgid(Some(program)), Ok(program));
+            // It is reached as before.
+            run.send(Signal::SIGTERM);
+            wait_until("the end", || !lives(program));
+        }
     }
 }

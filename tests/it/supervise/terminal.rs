@@ -390,3 +390,31 @@ fn a_question_is_asked_and_interrupted() {
     pty.send("\x03");
     pty.end().dies_of(Signal::SIGINT);
 }
+
+/// A program with a session of its own has no terminal; the keys reach it through us, but for the one that
+/// would stop it.
+#[test]
+fn a_session_of_its_own_on_a_terminal() {
+    let mut command = Command::new(envshim());
+    command
+        .args(["--init", "--new-session", "--"])
+        .arg(listener());
+    let mut pty = Pty::spawn(command);
+    pty.expect("listening");
+    for (key, number) in [("\x03", 2), ("\x1c", 3)] {
+        for _ in 0..3 {
+            pty.send(key);
+            pty.expect(&format!("got {number}\r\n"));
+        }
+    }
+    // It would outlive its terminal.
+    kill(find(pty.pid(), "listener"), Signal::SIGKILL).expect("sent");
+    pty.end().dies_of(Signal::SIGKILL);
+    let (_folder, mut pty) = shell();
+    pty.send("\"$SHIM\" --init --new-session -- sh -c 'true 2>/dev/null </dev/tty || echo none; sleep 600'\n");
+    pty.expect("none\r\n");
+    let sleep = find(pty.pid(), "sleep");
+    pty.send("\x03");
+    pty.expect("<> ");
+    wait_until("the end", || Pty::state_of(sleep).is_none());
+}
