@@ -735,7 +735,7 @@ fn a_daemon_that_keeps_the_terminal_open() {
     pty.end().exits(0);
     kill(sleep, Signal::SIGKILL).expect("sent");
     let (_folder, mut pty) =
-        sh("(trap '' HUP TERM; while :; do echo on and on; done) & echo $TOKEN");
+        sh("(trap '' HUP TERM; while echo on and on; do :; done) & echo $TOKEN");
     pty.expect("on and on");
     pty.end().exits(0);
 }
