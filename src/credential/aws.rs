@@ -43,8 +43,7 @@ pub use sts::{UNSAID, after, refusal};
 
 use profile::Profiles;
 
-/// Looks a setting up.
-pub type Look<'a> = &'a (dyn Fn(&str) -> Option<&'a [u8]> + 'a);
+pub use super::Look;
 
 /// What a user set up, and what it takes to ask around.
 struct Setup<'a> {
@@ -104,14 +103,12 @@ fn keys(setup: &Setup<'_>) -> Result<(&'static str, Keys), Failure> {
 impl Setup<'_> {
     /// A setting as text.
     fn text(&self, name: &str) -> Option<&str> {
-        let value = std::str::from_utf8((self.look)(name)?).ok()?.trim_ascii();
-        (!value.is_empty()).then_some(value)
+        super::text(self.look, name)
     }
 
     /// A setting that is secret. Blanks around it come from copying.
     fn secret(&self, name: &str) -> Option<Secret> {
-        let value = (self.look)(name)?.trim_ascii();
-        (!value.is_empty()).then(|| Secret::new(value.to_vec()))
+        super::secret(self.look, name)
     }
 
     /// A setting of the environment, else of the profile.

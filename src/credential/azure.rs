@@ -35,8 +35,7 @@ use crate::secret::{Secret, SecretBuffer};
 
 pub use fault::Fault;
 
-/// Looks a setting up.
-pub type Look<'a> = &'a (dyn Fn(&str) -> Option<&'a [u8]> + 'a);
+pub use super::Look;
 
 /// What a token is wanted for.
 pub struct Want {
@@ -132,14 +131,12 @@ pub fn token<'a>(
 impl Setup<'_> {
     /// A setting as text.
     fn text(&self, name: &str) -> Option<&str> {
-        let value = std::str::from_utf8((self.look)(name)?).ok()?.trim_ascii();
-        (!value.is_empty()).then_some(value)
+        super::text(self.look, name)
     }
 
     /// A setting that is secret. Blanks around it come from copying.
     fn secret(&self, name: &str) -> Option<Secret> {
-        let value = (self.look)(name)?.trim_ascii();
-        (!value.is_empty()).then(|| Secret::new(value.to_vec()))
+        super::secret(self.look, name)
     }
 }
 

@@ -44,8 +44,7 @@ const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
 /// The domain of Google's own cloud.
 const UNIVERSE: &str = "googleapis.com";
 
-/// Looks a setting up.
-pub type Look<'a> = &'a (dyn Fn(&str) -> Option<&'a [u8]> + 'a);
+pub use super::Look;
 
 /// Shown every address that a user has set, with the setting's name, before it is asked.
 pub type Weigh<'a> = &'a dyn Fn(&Address, &'static str) -> Result<(), Failure>;
@@ -156,14 +155,12 @@ impl Found {
 impl Setup<'_> {
     /// A setting as text.
     fn text(&self, name: &str) -> Option<&str> {
-        let value = std::str::from_utf8((self.look)(name)?).ok()?.trim_ascii();
-        (!value.is_empty()).then_some(value)
+        super::text(self.look, name)
     }
 
     /// A setting that is secret. Blanks around it come from copying.
     fn secret(&self, name: &str) -> Option<Secret> {
-        let value = (self.look)(name)?.trim_ascii();
-        (!value.is_empty()).then(|| Secret::new(value.to_vec()))
+        super::secret(self.look, name)
     }
 
     fn flag(&self, name: &str) -> bool {

@@ -19,6 +19,22 @@ pub mod azure;
 pub mod google;
 
 use crate::failure::Failure;
+use crate::secret::Secret;
+
+/// Looks a setting up.
+pub type Look<'a> = &'a (dyn Fn(&str) -> Option<&'a [u8]> + 'a);
+
+/// A setting as text.
+fn text<'a>(look: Look<'a>, name: &str) -> Option<&'a str> {
+    let value = std::str::from_utf8(look(name)?).ok()?.trim_ascii();
+    (!value.is_empty()).then_some(value)
+}
+
+/// A setting that is secret. Blanks around it come from copying.
+fn secret(look: Look<'_>, name: &str) -> Option<Secret> {
+    let value = look(name)?.trim_ascii();
+    (!value.is_empty()).then(|| Secret::new(value.to_vec()))
+}
 
 /// A place where credentials may be. `C` is what a link may look at, `T` what it finds.
 pub struct Link<C: ?Sized, T> {

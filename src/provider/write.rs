@@ -49,6 +49,15 @@ pub struct Change<'a> {
     pub metadata: &'a [(String, String)],
 }
 
+/// The same changes at these places.
+pub(super) fn renamed<'a>(changes: &[&Change<'a>], places: &'a [Reference]) -> Vec<Change<'a>> {
+    let at = |(change, reference): (&&Change<'a>, _)| Change {
+        reference,
+        ..**change
+    };
+    changes.iter().zip(places).map(at).collect()
+}
+
 /// What stood there when it was decided to write.
 #[derive(Clone, Copy)]
 pub enum Seen<'a> {

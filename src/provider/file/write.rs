@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use crate::failure::{Explain, Failure};
 use crate::files::{self, Accept};
 use crate::format::reference::Reference;
-use crate::provider::write::{Fault as Unfit, by_secret, into_bytes, outcomes};
+use crate::provider::write::{Fault as Unfit, by_secret, into_bytes, outcomes, renamed};
 use crate::provider::{Change, Store, Written};
 use crate::secret::{Secret, SecretBuffer};
 
@@ -72,14 +72,7 @@ fn put(target: &Target, changes: &[&Change<'_>]) -> Result<Vec<Result<Written, F
         .iter()
         .map(|change| inner(change.reference, target))
         .collect();
-    let changes: Vec<Change<'_>> = changes
-        .iter()
-        .zip(&named)
-        .map(|(change, reference)| Change {
-            reference,
-            ..**change
-        })
-        .collect();
+    let changes = renamed(changes, &named);
     let changes: Vec<&Change<'_>> = changes.iter().collect();
     let (next, verdicts) = into_bytes(now.as_ref(), &changes, false);
     let written = match next {

@@ -10,6 +10,7 @@ use crate::format::reference::Reference;
 use crate::http::{Answer, Method};
 use crate::provider::write::{
     Fault as Unfit, TRIES, Verdict, by_secret, into_fields, keep, metadata, outcomes, pause,
+    renamed,
 };
 use crate::provider::{Change, Store, Written};
 use crate::secret::Secret;
@@ -208,14 +209,7 @@ fn changed(
             ..change.reference.clone()
         })
         .collect();
-    let changes: Vec<Change<'_>> = changes
-        .iter()
-        .zip(&named)
-        .map(|(change, reference)| Change {
-            reference,
-            ..**change
-        })
-        .collect();
+    let changes = renamed(changes, &named);
     let changes: Vec<&Change<'_>> = changes.iter().collect();
     let verdicts = into_fields(&mut fields, &changes, again);
     let any = verdicts
