@@ -50,14 +50,14 @@ fn shim(bao: &OpenBao, postgres: &Postgres, options: &str) -> Shim {
 
 #[test]
 fn they_are_renewed_and_given_back() {
-    let Some((bao, postgres)) = role("3s", "1h") else {
+    let Some((bao, postgres)) = role("4s", "1h") else {
         return;
     };
     let mut it = Running::start(shim(&bao, &postgres, "--supervise"));
     wait_until("the program", || it.out().starts_with("start v-"));
     let begun = Instant::now();
     // Without renewal they would have ended twice.
-    wait_until("seven seconds", || begun.elapsed() > Duration::from_secs(7));
+    wait_until("nine seconds", || begun.elapsed() > Duration::from_secs(9));
     assert_eq!(it.out().lines().count(), 1, "{}\n{}", it.out(), it.err());
     assert_eq!(users(&postgres), 1);
     it.stops(3);
