@@ -3,9 +3,7 @@
 //! The only room that reads our own variables. The inherited environment is kept as the kernel gave
 //! it, string by string, so that what is handed on is the same bytes.
 //!
-//! Long because every option has its field, its default and its form here, and nothing else has.
-//!
-//! Long because every setting is a field, a default and a line in one match.
+//! Long because every option has its field, its default and its line in one match here, and nothing else has.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;

@@ -5,8 +5,8 @@
 //! A value as it is; percent-encoded (any choice of characters to encode, digits in either case, `+` for
 //! a blank); with backslashes, as JSON, JavaScript, Python and shells write it (`\n`, `\"`, `\/`, `\u00e9`, `\xc3`);
 //! with CR LF for its line ends, as a terminal makes them; in hexadecimal digits, small or capital; in
-//! base64, both alphabets, wherever it begins in the encoded text and also broken into lines of 20 letters or
-//! more. White space round a value does not belong to it: what is left is what programs trim to.
+//! base64, both alphabets, wherever it begins in the encoded text and also broken into lines, where its
+//! first 20 letters are in one. White space round a value does not belong to it: what is left is what programs trim to.
 //!
 //! # How
 //!
