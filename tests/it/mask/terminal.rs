@@ -8,7 +8,7 @@ use nix::unistd::Pid;
 
 use super::super::house::probe::listener;
 use super::super::house::pty::Pty;
-use super::super::house::{Folder, Shim, envshim, namespace, wait_until, without};
+use super::super::house::{Folder, Shim, below, envshim, name, namespace, wait_until, without};
 
 const SECRET: &str = "s3cr3t/v\u{e4}lue-1";
 
@@ -75,28 +75,6 @@ fn shell(words: &str) -> (Folder, Pty) {
     let mut pty = Pty::spawn(command);
     pty.expect("<> ");
     (folder, pty)
-}
-
-/// Everything below a process, with it.
-fn below(pid: i32) -> Vec<i32> {
-    let mut all = vec![pid];
-    let mut at = 0;
-    while let Some(pid) = all.get(at) {
-        let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
-        let children = children.unwrap_or_default();
-        all.extend(
-            children
-                .split_whitespace()
-                .filter_map(|pid| pid.parse::<i32>().ok()),
-        );
-        at += 1;
-    }
-    all
-}
-
-fn name(pid: i32) -> String {
-    let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-    name.trim().to_owned()
 }
 
 /// A process below this one, by the name of its program.

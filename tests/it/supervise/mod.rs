@@ -9,7 +9,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::house::probe::{Start, listener};
-use super::house::{namespace, wait_until};
+use super::house::{below, name, namespace, wait_until};
 
 mod children;
 
@@ -129,28 +129,6 @@ impl Drop for Run {
         drop(self.child.kill());
         drop(self.child.wait());
     }
-}
-
-/// A process and everything below it.
-fn below(pid: i32) -> Vec<i32> {
-    let mut all = vec![pid];
-    let mut at = 0;
-    while let Some(pid) = all.get(at) {
-        let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
-        let children = children.unwrap_or_default();
-        all.extend(
-            children
-                .split_whitespace()
-                .filter_map(|pid| pid.parse::<i32>().ok()),
-        );
-        at += 1;
-    }
-    all
-}
-
-fn name(pid: i32) -> String {
-    let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-    name.trim().to_owned()
 }
 
 /// A line of `/proc/PID/status`.

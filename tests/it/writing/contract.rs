@@ -1,11 +1,9 @@
 //! What holds for every store that takes values. A store implements [`Client`] with its official
 //! client and calls [`keeps_what_it_is_given`]; a row with `write` and no client fails.
 
-use std::io::Write;
-
 use envshim::provider::writable;
 
-use super::{set, texts};
+use super::{set, set_at_once, texts};
 use crate::azure::oracles::{left_out, named, real, sdk};
 use crate::house::Shim;
 use crate::house::aws::{Aws, text as boto};
@@ -134,19 +132,7 @@ fn at_once(client: &dyn Client) {
     let reference = client.reference("race");
     set(client.shim(), &format!("{reference}#kept"), "1").quiet();
     let shims: Vec<Shim> = (0..8).map(|_| client.shim()).collect();
-    let mut children = Vec::new();
-    for (n, shim) in shims.iter().enumerate() {
-        let mut command = shim.command();
-        command.args(["set", &format!("{reference}#f{n}")]);
-        let mut child = command.spawn().expect("envshim");
-        let mut stdin = child.stdin.take().expect("stdin");
-        stdin
-            .write_all(format!("value {n}").as_bytes())
-            .expect("a value");
-        children.push(child);
-    }
-    for child in children {
-        let output = child.wait_with_output().expect("an end");
+    for output in set_at_once(&shims, |n| format!("{reference}#f{n}")) {
         assert!(
             output.status.success(),
             "{}",

@@ -12,6 +12,9 @@ mod push;
 mod rekey;
 mod vault;
 
+use std::io::Write;
+use std::process::{Child, Output};
+
 use super::house::{Answer, Shim};
 
 /// Texts that get lost easily.
@@ -40,4 +43,19 @@ pub fn texts() -> Vec<Vec<u8>> {
 #[track_caller]
 pub fn set(shim: Shim, key: &str, value: impl AsRef<[u8]>) -> Answer {
     shim.args("set").arg(key).stdin(value).run().ok()
+}
+
+/// Sets `value 0`, `value 1` and so on at the same time, one by each of these; what each said.
+pub fn set_at_once(shims: &[Shim], key: impl Fn(usize) -> String) -> Vec<Output> {
+    let start = |(n, shim): (usize, &Shim)| {
+        let mut child = shim.command();
+        let mut child = child.args(["set", &key(n)]).spawn().expect("envshim");
+        let mut stdin = child.stdin.take().expect("stdin");
+        let value = format!("value {n}");
+        stdin.write_all(value.as_bytes()).expect("a value");
+        child
+    };
+    let children: Vec<Child> = shims.iter().enumerate().map(start).collect();
+    let end = |child: Child| child.wait_with_output().expect("an end");
+    children.into_iter().map(end).collect()
 }

@@ -1,10 +1,8 @@
 //! `set` on OpenBao; hvac says what is there.
 
-use std::io::Write;
-
 use envshim::format::json::{self, Json};
 
-use super::{set, texts};
+use super::{set, set_at_once, texts};
 use crate::house::openbao::{OpenBao, text};
 use crate::house::{Answer, Shim};
 
@@ -103,19 +101,7 @@ fn ten_at_once_lose_nothing() {
     let Some(bao) = OpenBao::start() else { return };
     bao.put("app", r#"{"kept": "1"}"#);
     let shims: Vec<Shim> = (0..10).map(|_| shim(&bao)).collect();
-    let mut children = Vec::new();
-    for (n, shim) in shims.iter().enumerate() {
-        let mut command = shim.command();
-        command.args(["set", &format!("vault:app#f{n}")]);
-        let mut child = command.spawn().expect("envshim");
-        let mut stdin = child.stdin.take().expect("stdin");
-        stdin
-            .write_all(format!("value {n}").as_bytes())
-            .expect("a value");
-        children.push(child);
-    }
-    for child in children {
-        let output = child.wait_with_output().expect("an end");
+    for output in set_at_once(&shims, |n| format!("vault:app#f{n}")) {
         assert!(
             output.status.success(),
             "{}",
@@ -139,20 +125,9 @@ fn of_ten_that_set_one_field_the_last_to_succeed_is_there() {
     let Some(bao) = OpenBao::start() else { return };
     bao.put("app", r#"{"kept": "1"}"#);
     let shims: Vec<Shim> = (0..10).map(|_| shim(&bao)).collect();
-    let mut children = Vec::new();
-    for (n, shim) in shims.iter().enumerate() {
-        let mut command = shim.command();
-        command.args(["set", "vault:app#one"]);
-        let mut child = command.spawn().expect("envshim");
-        let mut stdin = child.stdin.take().expect("stdin");
-        stdin
-            .write_all(format!("value {n}").as_bytes())
-            .expect("a value");
-        children.push(child);
-    }
+    let outputs = set_at_once(&shims, |_| "vault:app#one".to_owned());
     let mut done = Vec::new();
-    for (n, child) in children.into_iter().enumerate() {
-        let output = child.wait_with_output().expect("an end");
+    for (n, output) in outputs.into_iter().enumerate() {
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         if output.status.success() {
             done.push(format!("value {n}"));
