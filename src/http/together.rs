@@ -18,7 +18,7 @@ const WHILE: Duration = Duration::from_millis(3);
 
 /// A store that has answered nothing for so long is a far one: all are sent without delay, so that
 /// fifty secrets take as long as two.
-const FAR: Duration = Duration::from_millis(40);
+const FAR: Duration = Duration::from_millis(20);
 
 impl Client {
     /// Sends all requests, at most `bound` at a time (64 at most), and gives the outcomes in the
