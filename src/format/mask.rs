@@ -4,9 +4,9 @@
 //!
 //! A value as it is; percent-encoded (any choice of characters to encode, digits in either case, `+` for
 //! a blank); with backslashes, as JSON, JavaScript, Python and shells write it (`\n`, `\"`, `\/`, `\u00e9`, `\xc3`);
-//! with CR LF for its line ends, as a terminal makes them; in hexadecimal digits, small or capital; in
-//! base64, both alphabets, wherever it begins in the encoded text and also broken into lines, where its
-//! first 20 letters are in one. White space round a value does not belong to it: what is left is what programs trim to.
+//! with CR LF for its line ends, as a terminal makes them; in hexadecimal digits, small or capital, and in
+//! base64, both alphabets, wherever it begins in the encoded text: both also broken into lines, where the first
+//! four digits are in one. White space round a value does not belong to it: what is left is what programs trim to.
 //!
 //! # How
 //!
@@ -34,6 +34,8 @@ mod filter;
 
 mod forms;
 
+mod lines;
+
 mod spell;
 
 mod walk;
@@ -43,7 +45,8 @@ mod tests;
 
 pub use filter::Filter;
 
-use forms::{Form, Kind, Verdict, forms};
+use forms::{Form, Kind, LINE, Verdict, forms};
+use lines::Lines;
 use spell::Head;
 use walk::{BITS, Steps, place};
 
@@ -67,9 +70,13 @@ pub struct Mask {
     shelves: Vec<usize>,
     /// Which forms begin with this byte, and their second one.
     first: Vec<Zeroizing<Vec<(u8, usize)>>>,
+    /// With which two bytes any form begins.
+    pairs: Pairs,
     window: usize,
     /// The bytes round which every place is tried.
     escapes: [u8; 4],
+    /// And the line ends round which it is.
+    lines: Lines,
     shown: [u8; 3],
 }
 
@@ -91,6 +98,8 @@ impl Mask {
         let window = shortest.unwrap_or(WINDOW).min(WINDOW);
         let mut steps = Steps::new(window);
         let mut ends = Zeroizing::new(Vec::with_capacity(forms.len()));
+        let mut lines = Lines::new();
+        let mut pairs = Pairs::new();
         let mut first = vec![Zeroizing::new(Vec::new()); 256];
         for (number, form) in forms.iter().enumerate() {
             for (at, three) in form.bytes[..window].windows(3).enumerate() {
@@ -100,6 +109,12 @@ impl Mask {
                     ends.push((place(three), start(&form.bytes, 0), number));
                 }
             }
+            if form.kind != Kind::Value {
+                // Where one breaks later, the walk finds it.
+                let four = form.bytes[..window - 1].windows(LINE);
+                four.for_each(|four| lines.add(four));
+            }
+            pairs.add(form.bytes[0], form.bytes[1]);
             first[usize::from(form.bytes[0])].push((form.bytes[1], number));
         }
         ends.sort_unstable();
@@ -121,8 +136,10 @@ impl Mask {
             ends,
             shelves,
             first,
+            pairs,
             window,
             escapes,
+            lines,
         };
         (mask, short)
     }
@@ -130,6 +147,12 @@ impl Mask {
     /// There is nothing to look for.
     pub fn is_empty(&self) -> bool {
         self.forms.is_empty()
+    }
+
+    /// Is every place tried round this one, where one of `escapes` or a line feed stands?
+    #[inline]
+    fn bounds(&self, text: &[u8], at: usize) -> bool {
+        text[at] != b'\n' || self.lines.breaks(text, at)
     }
 
     /// What begins at a place that a walk has found.
@@ -150,9 +173,11 @@ impl Mask {
     fn any(&self, text: &[u8], at: usize) -> Verdict {
         let mut verdict = Verdict::default();
         let next = text.get(at + 1).filter(|byte| !spell::escapes(**byte));
-        for (second, form) in self.first[usize::from(text[at])].iter() {
-            if next.is_none_or(|next| next == second) {
-                verdict.add(self.forms[*form].look(text, at));
+        if next.is_none_or(|next| self.pairs.has(text[at], *next)) {
+            for (second, form) in self.first[usize::from(text[at])].iter() {
+                if next.is_none_or(|next| next == second) {
+                    verdict.add(self.forms[*form].look(text, at));
+                }
             }
         }
         if matches!(text[at], b'%' | b'\\') {
@@ -173,6 +198,23 @@ impl Mask {
             }
         }
         verdict
+    }
+}
+
+/// Two bytes: a bit for each that there may be.
+struct Pairs(Zeroizing<Vec<u64>>);
+
+impl Pairs {
+    fn new() -> Pairs {
+        Pairs(Zeroizing::new(vec![0; 1 << 10]))
+    }
+
+    fn add(&mut self, one: u8, two: u8) {
+        self.0[usize::from(one) << 2 | usize::from(two >> 6)] |= 1 << (two & 63);
+    }
+
+    fn has(&self, one: u8, two: u8) -> bool {
+        self.0[usize::from(one) << 2 | usize::from(two >> 6)] >> (two & 63) & 1 != 0
     }
 }
 

@@ -4,8 +4,8 @@ use zeroize::Zeroizing;
 
 use super::Mask;
 use super::forms::Verdict;
-use super::walk::Places;
-use crate::sys::bytes::first_of;
+use super::walk;
+use crate::sys::bytes::{PIECE, Places};
 
 /// So much of what may begin a secret is seen before its time, where it has to be.
 const RELEASED: usize = 3;
@@ -21,7 +21,7 @@ pub struct Filter {
     /// So much of it is out already, though it may turn out to begin what is to be masked.
     released: usize,
     /// Room to work in.
-    places: Places,
+    places: walk::Places,
 }
 
 impl Filter {
@@ -82,14 +82,15 @@ impl Filter {
             mask.steps.walk(text, &mut self.places);
             at = 0;
         }
+        let mut bounds = Bounds::none();
         let mut places = self.places.iter().flatten().copied().peekable();
         let keep = 'search: loop {
             if at >= text.len() {
                 break text.len();
             }
-            let bound = at + first_of(mask.escapes, &text[at..]);
-            // From here on a window has the escape in it, or the end.
-            let near = at.max((bound + 1).saturating_sub(mask.window));
+            let bound = bounds.next(mask, text, at);
+            // From here on a window has the escape or the line end in it, which may be two bytes, or the end.
+            let near = at.max(bound.saturating_sub(mask.window));
             while let Some(place) = places.next_if(|place| *place < near) {
                 if place >= at && !seen.take(place, mask.likely(text, place), out) {
                     break 'search place;
@@ -110,6 +111,49 @@ impl Filter {
         self.released = self.released.saturating_sub(keep);
         self.text.copy_within(keep..self.held, 0);
         self.held -= keep;
+    }
+}
+
+/// Where every place is tried, a piece of a text at a time.
+struct Bounds {
+    piece: Places,
+    /// So many of them are behind us.
+    passed: usize,
+    /// Where the piece begins, and where it ends.
+    from: usize,
+    to: usize,
+}
+
+impl Bounds {
+    fn none() -> Bounds {
+        Bounds {
+            piece: Places::none(),
+            passed: 0,
+            from: 0,
+            to: 0,
+        }
+    }
+
+    /// The first at this place or behind it; or the end of the text.
+    fn next(&mut self, mask: &Mask, text: &[u8], at: usize) -> usize {
+        let [a, b, c, d] = mask.escapes;
+        loop {
+            for place in &self.piece.all()[self.passed..] {
+                let place = self.from + usize::from(*place);
+                if place >= at && mask.bounds(text, place) {
+                    return place;
+                }
+                self.passed += 1;
+            }
+            if self.to == text.len() {
+                return self.to;
+            }
+            self.passed = 0;
+            self.from = self.to;
+            self.to = text.len().min(self.from + PIECE);
+            self.piece
+                .of([a, b, c, d, b'\n'], &text[self.from..self.to]);
+        }
     }
 }
 

@@ -1,12 +1,13 @@
-//! The forms of a value: itself, base64 and hexadecimal digits; and whether one begins at a place.
+//! The forms of a value: itself, and its digits, base64 and hexadecimal; and whether one begins at a place.
 
 use base64ct::{Base64Unpadded, Base64UrlUnpadded, Encoding};
 use zeroize::Zeroizing;
 
 use super::spell;
 
-/// Line ends inside base64 count from here on: who breaks lines breaks them later (60, 64, 76).
-const LINE: usize = 20;
+/// So many digits stand before the first line end in a form: with fewer, the end of nearly every line would wait
+/// for the next one, for it might begin one of so many forms.
+pub(super) const LINE: usize = 4;
 
 /// Bytes to look for.
 pub(super) struct Form {
@@ -21,10 +22,8 @@ pub(super) struct Form {
 pub(super) enum Kind {
     /// The value: its characters may be escaped.
     Value,
-    /// Exactly the bytes.
-    Hex,
-    /// Line ends may stand between them; and one more letter follows whose bits under the second number are the first.
-    Base64 { after: Option<(u8, u8)> },
+    /// Its digits: line ends may stand between them. One more may follow, whose bits under the second number are the first.
+    Digits { after: Option<(u8, u8)> },
 }
 
 /// What is known of a place.
@@ -52,29 +51,28 @@ pub(super) fn forms(value: &[u8]) -> Vec<Form> {
             .iter()
             .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]);
         // Made in one piece, for a vector that grows leaves its old blocks behind.
-        let mut bytes = Vec::with_capacity(value.len() * 2);
+        let mut bytes = Zeroizing::new(Vec::with_capacity(value.len() * 2));
         bytes.extend(hex);
-        add(&mut forms, form(bytes, Kind::Hex));
+        add(&mut forms, &bytes, None);
     }
     for before in 0..3 {
         let mut padded = Zeroizing::new(Vec::with_capacity(before + value.len()));
         padded.resize(before, 0);
         padded.extend_from_slice(value);
-        add(&mut forms, base64(&padded, before, Base64Unpadded::encode));
-        add(
-            &mut forms,
-            base64(&padded, before, Base64UrlUnpadded::encode),
-        );
+        for encode in [Base64Unpadded::encode as Encode, Base64UrlUnpadded::encode] {
+            let (letters, after) = base64(&padded, before, encode);
+            add(&mut forms, &letters, after);
+        }
     }
     forms
 }
 
-fn add(forms: &mut Vec<Form>, new: Form) {
-    if !forms
-        .iter()
-        .any(|old| *old.bytes == *new.bytes && old.kind == new.kind)
-    {
-        forms.push(new);
+/// Adds digits, unless they are there.
+fn add(forms: &mut Vec<Form>, digits: &[u8], after: Option<(u8, u8)>) {
+    let kind = Kind::Digits { after };
+    let known = |form: &Form| *form.bytes == digits && form.kind == kind;
+    if !forms.iter().any(known) {
+        forms.push(form(digits.to_vec(), kind));
     }
 }
 
@@ -91,12 +89,12 @@ fn form(bytes: Vec<u8>, kind: Kind) -> Form {
 
 type Encode = for<'a> fn(&[u8], &'a mut [u8]) -> Result<&'a str, base64ct::InvalidLengthError>;
 
-/// The letters that the value alone decides, when it begins `before` bytes after a multiple of three.
-fn base64(padded: &[u8], before: usize, encode: Encode) -> Form {
+/// The letters that the value alone decides, when it begins `before` bytes after a multiple of three; and what is
+/// known of the one after them.
+fn base64(padded: &[u8], before: usize, encode: Encode) -> (Zeroizing<Vec<u8>>, Option<(u8, u8)>) {
     let mut letters = Zeroizing::new(vec![0; (padded.len() * 4).div_ceil(3)]);
     // The buffer has the length that the encoding has.
     encode(padded, &mut letters).ok();
-    let from = (before * 8).div_ceil(6);
     let bits = padded.len() * 8;
     let whole = bits / 6;
     let after = letters.get(whole).and_then(|last| {
@@ -104,7 +102,9 @@ fn base64(padded: &[u8], before: usize, encode: Encode) -> Form {
         let mask = 0x3f << (6 - bits % 6) & 0x3f;
         letter(*last).map(|six| (six & mask, mask))
     });
-    form(letters[from..whole].to_vec(), Kind::Base64 { after })
+    letters.truncate(whole);
+    letters.drain(..(before * 8).div_ceil(6));
+    (letters, after)
 }
 
 /// The six bits of a letter, in either alphabet.
@@ -125,8 +125,7 @@ impl Form {
         let rest = &text[at..];
         match self.kind {
             Kind::Value => self.value(rest, at),
-            Kind::Hex => self.plain(rest, at),
-            Kind::Base64 { after } => self.base64(rest, at, after),
+            Kind::Digits { after } => self.digits(rest, at, after),
         }
     }
 
@@ -167,8 +166,8 @@ impl Form {
         verdict
     }
 
-    /// `after`: the letters that may follow the last whole one, for they hold the value's last bits.
-    fn base64(&self, rest: &[u8], at: usize, after: Option<(u8, u8)>) -> Verdict {
+    /// `after`: the letters of base64 that may follow the last whole one, for they hold the value's last bits.
+    fn digits(&self, rest: &[u8], at: usize, after: Option<(u8, u8)>) -> Verdict {
         let ends = |place, open| Verdict {
             end: Some(at + place),
             open,
