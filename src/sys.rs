@@ -10,8 +10,9 @@
     reason = "the one room for it; tests/house_rules.rs counts the blocks"
 )]
 
-use std::ffi::{CStr, OsString};
-use std::os::unix::ffi::OsStringExt;
+use std::ffi::{CStr, CString, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
 use nix::errno::Errno;
@@ -249,6 +250,27 @@ pub fn look_up_without_plugins() {
         // of its own. It fails only for a database that does not exist.
         unsafe { __nss_configure_lookup(c"hosts".as_ptr(), c"files dns".as_ptr()) };
     }
+}
+
+/// Whether a file has an extended attribute of this value.
+pub fn has_attribute(path: &Path, name: &CStr, value: &[u8]) -> bool {
+    let Ok(path) = CString::new(path.as_os_str().as_bytes()) else {
+        return false;
+    };
+    let mut found = [0; 16];
+    // SAFETY: two C strings, and room for as many bytes as are said.
+    let count = unsafe {
+        libc::getxattr(
+            path.as_ptr(),
+            name.as_ptr(),
+            found.as_mut_ptr().cast(),
+            found.len(),
+        )
+    };
+    let found = usize::try_from(count)
+        .ok()
+        .and_then(|count| found.get(..count));
+    found == Some(value)
 }
 
 /// A helper that ends when we do, however we end.

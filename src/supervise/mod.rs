@@ -10,12 +10,14 @@
 //! - `deadlines`, `origin`, `own`: when, from whom, and what of its own process it changes.
 //! - `relay`: what stands between the program and its output when secrets are masked in it.
 //! - `pty`, `terminal`, `screen`, `monitor`: the same with a terminal.
-//! - `tree`: who descends from us.
+//! - `tree`, `cgroup`: who descends from us, and what ends them all.
 //! - `notify`: what systemd is told.
 //!
 //! With a terminal the child stays in our group, so that the kernel gives ^C, ^Z and the rest to both
 //! of us and we hand on only what a process sent. Without one it gets a group of its own, and a signal
 //! to our whole group reaches it once, through us.
+
+mod cgroup;
 
 mod deadlines;
 
@@ -64,6 +66,7 @@ use crate::resolve::Print;
 use crate::settings::{Inherited, Supervision};
 use crate::sys::children::{self, EVERY, Mask, Signals};
 
+use cgroup::Cgroup;
 use notify::Notifier;
 
 pub use link::{Link, Told};
@@ -229,16 +232,19 @@ fn in_two(told: &Supervision, inherited: &Inherited, report: &Report) -> Result<
     let (ours, theirs) = UnixStream::pair().map_err(errno)?;
     let parent = getpid();
     let own_group = own_group && pty.is_none();
-    let (forked, pty) = match pty {
-        Some(pty) => pty.fork()?,
-        None => (fork()?, None),
+    let cgroup = Cgroup::make(told);
+    let forked = match pty {
+        Some(pty) => pty.fork(),
+        None => fork().map(|forked| (forked, None)),
     };
+    let (forked, pty) = forked.inspect_err(|_| cgroup.iter().for_each(Cgroup::remove))?;
     match forked {
         Forked::Beside(beside) => Ok(Side::Beside(beside)),
         Forked::Child => {
             let notify = notifier.as_ref().and_then(Notifier::variable);
             drop((ours, signals, notifier, relays));
             settle(told, own_group);
+            cgroup.iter().for_each(Cgroup::enter);
             if ignores_children {
                 children::ignore_children();
             }
@@ -257,7 +263,7 @@ fn in_two(told: &Supervision, inherited: &Inherited, report: &Report) -> Result<
             let supervisor = Supervisor::new(
                 told, *report, signals, ours, child, own_group, notifier, given, loans,
             );
-            Ok(Side::Parent(Box::new(supervisor.with(relays, pty))))
+            Ok(Side::Parent(Box::new(supervisor.with(relays, pty, cgroup))))
         }
     }
 }

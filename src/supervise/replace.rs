@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use nix::unistd::getpid;
 
+use super::cgroup::Cgroup;
 use super::deadlines::Due;
 use super::link::{Link, Start};
 use super::notify::Notifier;
@@ -147,7 +148,10 @@ impl Supervisor {
                     self.notifier.as_ref().and_then(Notifier::variable),
                 );
                 let link = match errand {
-                    Errand::Load => link.waiting().with(outlets),
+                    Errand::Load => {
+                        self.cgroup.iter().for_each(Cgroup::enter);
+                        link.waiting().with(outlets)
+                    }
                     _ => link,
                 };
                 Ok(Some(Watched::Errand(errand, link)))

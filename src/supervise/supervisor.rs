@@ -9,6 +9,7 @@ use nix::libc;
 use nix::poll::{PollFd, PollFlags, poll};
 use nix::unistd::{Pid, getpid};
 
+use super::cgroup::Cgroup;
 use super::deadlines::{Deadlines, Due};
 use super::link::{Link, Start};
 use super::notify::Notifier;
@@ -92,6 +93,8 @@ pub struct Supervisor {
     pub(super) relays: Relays,
     /// The program's terminal, if it is not the user's.
     pub(super) pty: Option<Box<Pty>>,
+    /// Where the program is, and what it starts.
+    pub(super) cgroup: Option<Cgroup>,
 }
 
 impl Supervisor {
@@ -135,13 +138,20 @@ impl Supervisor {
             leave_with: None,
             relays: Relays::none(),
             pty: None,
+            cgroup: None,
         }
     }
 
-    /// With these between the program and its output.
-    pub(super) fn with(mut self, relays: Relays, pty: Option<Box<Pty>>) -> Supervisor {
+    /// With these between the program and its output, and with a group of its own.
+    pub(super) fn with(
+        mut self,
+        relays: Relays,
+        pty: Option<Box<Pty>>,
+        cgroup: Option<Cgroup>,
+    ) -> Supervisor {
         self.relays = relays;
         self.pty = pty;
+        self.cgroup = cgroup;
         self
     }
 
@@ -230,12 +240,10 @@ impl Supervisor {
             (Due::Stop, Stage::Replacing) => tree::kill_one(self.child.pid, self.child.own_group),
             (Due::Stop, Stage::Starting | Stage::Running | Stage::Stopping) => {
                 self.killed = true;
-                tree::kill(self.child.pid, &self.relays.pids);
+                tree::kill_one(self.child.pid, true);
+                self.kill_rest();
             }
-            (Due::Drain, Stage::Draining(_)) => {
-                tree::kill_rest(&self.relays.pids);
-                self.deadlines.arm(Due::Last, LAST);
-            }
+            (Due::Drain, Stage::Draining(status)) => self.kill_left(status),
             (Due::Last, Stage::Draining(status)) => self.give_back(status),
             (Due::Back, Stage::Returning(status)) => self.stage = Stage::Gone(status),
             (Due::Settled, _) => {
@@ -309,10 +317,14 @@ impl Supervisor {
 
     /// With relays there is never nobody left: they are what is left.
     fn drained(&mut self) {
-        if let Stage::Draining(status) = self.stage
-            && !self.relays.pids.is_empty()
-            && tree::descendants(&self.relays.pids).is_empty()
-        {
+        let Stage::Draining(status) = self.stage else {
+            return;
+        };
+        if self.killed {
+            // Whoever was born while we looked.
+            self.kill_rest();
+        }
+        if !self.relays.pids.is_empty() && tree::descendants(&self.relays.pids).is_empty() {
             self.give_back(status);
         }
     }
@@ -356,8 +368,7 @@ impl Supervisor {
         if !self.child.start.succeeded() {
             self.give_back(status);
         } else if self.killed {
-            tree::kill_rest(&self.relays.pids);
-            self.give_back(status);
+            self.kill_left(status);
         } else if self.told.drain.is_zero() {
             if self.child.own_group {
                 // Whoever is left in its group; nobody is an answer too.
@@ -371,8 +382,29 @@ impl Supervisor {
         }
     }
 
+    /// The program is gone, and all that is left of it is to be.
+    fn kill_left(&mut self, status: Status) {
+        self.killed = true;
+        self.kill_rest();
+        self.stage = Stage::Draining(status);
+        self.deadlines.arm(Due::Last, LAST);
+    }
+
+    fn kill_rest(&self) {
+        if let Some(cgroup) = &self.cgroup {
+            cgroup.kill();
+        }
+        // Who gives back what was lent is none of them.
+        let mut ours = self.relays.pids.clone();
+        ours.extend(self.rotation.sent.as_ref().map(|sent| sent.pid));
+        tree::kill_rest(&ours);
+    }
+
     /// Passes the program's end on.
     fn leave(self, status: Status) -> u8 {
+        if let Some(cgroup) = &self.cgroup {
+            cgroup.remove();
+        }
         if let Some(pty) = &self.pty {
             pty.restore();
         }

@@ -6,6 +6,9 @@ use nix::unistd::{Pid, getpid};
 
 use crate::sys::children::send;
 
+/// So often is looked for what has been started meanwhile.
+const ROUNDS: usize = 16;
+
 /// A process of this machine.
 pub(super) struct Process {
     pub(super) pid: i32,
@@ -72,14 +75,6 @@ pub(super) fn tell(number: i32, ours: &[Pid]) {
     }
 }
 
-/// Kills all that descend from us, and what they start meanwhile: until nothing new is found.
-pub(super) fn kill(child: Pid, ours: &[Pid]) {
-    // Where nothing can be seen, it is reached all the same, with its group if it leads one.
-    send(child.as_raw(), Signal::SIGKILL as i32).ok();
-    send(-child.as_raw(), Signal::SIGKILL as i32).ok();
-    kill_rest(ours);
-}
-
 /// Kills one program of ours and the group that it leads: another one waits for its place.
 pub(super) fn kill_one(child: Pid, leads: bool) {
     let number = Signal::SIGKILL as i32;
@@ -89,11 +84,12 @@ pub(super) fn kill_one(child: Pid, leads: bool) {
     }
 }
 
-/// The same, when the program itself is gone.
+/// Kills all that descend from us, and what they start meanwhile: until nothing new is found, or nothing is
+/// gained by looking once more.
 pub(super) fn kill_rest(ours: &[Pid]) {
     let number = Signal::SIGKILL as i32;
     let mut killed = Vec::new();
-    loop {
+    for _ in 0..ROUNDS {
         let mut found = descendants(ours);
         found.retain(|process| !killed.contains(&process.pid));
         if found.is_empty() {

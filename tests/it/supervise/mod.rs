@@ -11,6 +11,8 @@ use nix::unistd::Pid;
 use super::house::probe::{Start, listener};
 use super::house::{below, name, namespace, wait_until};
 
+mod cgroup;
+
 mod children;
 
 mod ending;
