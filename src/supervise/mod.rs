@@ -7,6 +7,7 @@
 //!
 //! - `link`: the two ends of the line between them, and what the child does on its side of the fork.
 //! - `supervisor`: the one owner of everything that happens afterwards, a loop around one `poll`.
+//! - `handing`, `ending`: what is handed on to the program, and what follows from its end.
 //! - `deadlines`, `origin`, `own`: when, from whom, and what of its own process it changes.
 //! - `relay`: what stands between the program and its output when secrets are masked in it.
 //! - `pty`, `terminal`, `screen`, `monitor`: the same with a terminal.
@@ -20,6 +21,8 @@
 mod cgroup;
 
 mod deadlines;
+
+mod ending;
 
 mod handing;
 

@@ -17,15 +17,12 @@ use super::pty::Pty;
 use super::relay::Relays;
 use super::rotation::{Errand, Rotation};
 use super::{Beside, Given, own, tree};
-use crate::report::{Level, Report};
+use crate::report::Report;
 use crate::settings::Supervision;
-use crate::sys::children::{self, EVERY, Received, Signals, Status, Waited, send, wait};
+use crate::sys::children::{self, EVERY, Received, Signals, Status, send};
 
 /// How long a start takes, at most times.
 const START: Duration = Duration::from_secs(1);
-
-/// How long killed processes may take to be gone.
-const LAST: Duration = Duration::from_secs(1);
 
 /// Where we are. It only ever moves down, but for a program that is replaced.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -83,7 +80,7 @@ pub struct Supervisor {
     pub(super) early: Option<Received>,
     /// We were stopped, and the next CONT is the one that woke us.
     pub(super) woken: bool,
-    killed: bool,
+    pub(super) killed: bool,
     pub(super) pid1: bool,
     pub(super) given: Given,
     pub(super) rotation: Rotation,
@@ -277,71 +274,15 @@ impl Supervisor {
     }
 
     /// What the program has said to systemd.
-    fn relay(&self) {
+    pub(super) fn relay(&self) {
         if let Some(notifier) = &self.notifier {
             notifier.relay(self.child.pid);
         }
     }
 
-    /// News of children, until there are no more: signals about them are not counted.
-    pub(super) fn reap(&mut self) {
-        let names = if self.told.reap_log {
-            tree::zombies()
-        } else {
-            Vec::new()
-        };
-        loop {
-            match wait() {
-                Waited::Nothing => return self.drained(),
-                Waited::NoChildren => {
-                    if let Stage::Draining(status) = self.stage {
-                        self.give_back(status);
-                    }
-                    return;
-                }
-                Waited::Ended(pid, status) if pid == self.child.pid => self.ended(status),
-                Waited::Ended(pid, status) if self.rotation.is_sent(pid) => self.came_back(status),
-                Waited::Ended(pid, _) if self.relays.ended(pid) => self.lost(pid),
-                Waited::Ended(pid, status) => {
-                    if self.told.reap_log {
-                        let named = names.iter().find(|process| process.pid == pid.as_raw());
-                        self.tell(pid, named.map_or("?", |process| &process.name), status);
-                    }
-                }
-                Waited::Stopped(pid) if pid == self.child.pid => self.stopped(),
-                Waited::Continued(pid) if pid == self.child.pid => self.child.stopped = false,
-                Waited::Stopped(_) | Waited::Continued(_) => {}
-            }
-        }
-    }
-
-    /// With relays there is never nobody left: they are what is left.
-    fn drained(&mut self) {
-        let Stage::Draining(status) = self.stage else {
-            return;
-        };
-        if self.killed {
-            // Whoever was born while we looked.
-            self.kill_rest();
-        }
-        if !self.relays.pids.is_empty() && tree::descendants(&self.relays.pids).is_empty() {
-            self.give_back(status);
-        }
-    }
-
-    fn tell(&self, pid: Pid, name: &str, status: Status) {
-        let how = match status {
-            Status::Code(code) => format!("status {code}"),
-            Status::Signal(number) => format!("signal {number}"),
-        };
-        self.report
-            .at_least(Level::Info)
-            .info(&format!("reaped {pid} ({name}): {how}"));
-    }
-
     /// The program has stopped. With a terminal there is a shell that waits for us to do the same;
     /// elsewhere only who asked for it expects that.
-    fn stopped(&mut self) {
+    pub(super) fn stopped(&mut self) {
         self.child.stopped = true;
         let asked = std::mem::take(&mut self.child.stop_asked);
         let shell = !self.child.own_group && !own::leads_session();
@@ -350,80 +291,5 @@ impl Supervisor {
             send(getpid().as_raw(), libc::SIGSTOP).ok();
             self.woken = true;
         }
-    }
-
-    /// The program has ended, or what was to be the program.
-    fn ended(&mut self, status: Status) {
-        // It may have become the program, spoken and ended since we looked.
-        self.hear();
-        self.relay();
-        if self.stage == Stage::Replacing {
-            return self.replace();
-        }
-        self.dismiss();
-        self.attend();
-        if let Some(pty) = &self.pty {
-            pty.ended(status);
-        }
-        if !self.child.start.succeeded() {
-            self.give_back(status);
-        } else if self.killed {
-            self.kill_left(status);
-        } else if self.told.drain.is_zero() {
-            if self.child.own_group {
-                // Whoever is left in its group; nobody is an answer too.
-                send(-self.child.pid.as_raw(), libc::SIGTERM).ok();
-            }
-            self.give_back(status);
-        } else {
-            tree::tell(libc::SIGTERM, &self.relays.pids);
-            self.deadlines.arm(Due::Drain, self.told.drain);
-            self.stage = Stage::Draining(status);
-        }
-    }
-
-    /// The program is gone, and all that is left of it is to be.
-    fn kill_left(&mut self, status: Status) {
-        self.killed = true;
-        self.kill_rest();
-        self.stage = Stage::Draining(status);
-        self.deadlines.arm(Due::Last, LAST);
-    }
-
-    fn kill_rest(&self) {
-        if let Some(cgroup) = &self.cgroup {
-            cgroup.kill();
-        }
-        // Who gives back what was lent is none of them.
-        let mut ours = self.relays.pids.clone();
-        ours.extend(self.rotation.sent.as_ref().map(|sent| sent.pid));
-        tree::kill_rest(&ours);
-    }
-
-    /// Passes the program's end on.
-    fn leave(self, status: Status) -> u8 {
-        if let Some(cgroup) = &self.cgroup {
-            cgroup.remove();
-        }
-        if let Some(pty) = &self.pty {
-            pty.restore();
-        }
-        let number = match status {
-            Status::Code(code) => code,
-            Status::Signal(signal) => signal.saturating_add(128),
-        };
-        if let Some(status) = self.leave_with {
-            return status;
-        }
-        if self.child.start.succeeded() && self.told.ok_status.contains(&number) {
-            return 0;
-        }
-        if let Status::Signal(signal) = status
-            && !self.pid1
-            && !self.told.as_number
-        {
-            children::die_of(signal);
-        }
-        number
     }
 }
