@@ -3,7 +3,8 @@
 //!
 //! There is one only where somebody may have to be killed, and where systemd says that the group we are in
 //! is ours to divide (`Delegate=yes` leaves a mark for us, see its CGROUP_DELEGATION): elsewhere it belongs to
-//! others, who may count on its shape, and the program looks there for its limits.
+//! others, who may count on its shape. And only where no limit would be one folder further away: programs look
+//! for theirs in their own group, and would take all of the machine.
 
 use std::fs;
 use std::io::Write;
@@ -24,7 +25,7 @@ impl Cgroup {
         }
         let own = own()?;
         // With `DelegateSubgroup=` the mark is one folder above.
-        if !own.ancestors().take(2).any(is_delegated) {
+        if !own.ancestors().take(2).any(is_delegated) || is_limited(&own) {
             return None;
         }
         let path = own.join(format!("envshim-{}", getpid()));
@@ -77,4 +78,36 @@ fn own() -> Option<PathBuf> {
 
 fn is_delegated(folder: &Path) -> bool {
     sys::has_attribute(folder, c"user.delegate", b"1")
+}
+
+/// Whether programs find less there than the machine has.
+fn is_limited(folder: &Path) -> bool {
+    ["memory.max", "memory.high", "cpu.max"].iter().any(|file| {
+        fs::read_to_string(folder.join(file)).is_ok_and(|limit| !limit.starts_with("max"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[allow(clippy::disallowed_methods, reason = "a folder of the test's own")]
+    fn a_limit_is_one_that_is_not_the_whole_machine() {
+        let folder = std::env::temp_dir().join(format!("envshim-cgroup-{}", getpid()));
+        fs::create_dir(&folder).expect("a new folder");
+        let limited = |file, text| {
+            fs::write(folder.join(file), text).expect("written");
+            let limited = is_limited(&folder);
+            fs::remove_file(folder.join(file)).expect("removed");
+            limited
+        };
+        assert!(!is_limited(&folder));
+        assert!(!limited("memory.max", "max\n"));
+        assert!(limited("memory.max", "536870912\n"));
+        assert!(limited("memory.high", "0\n"));
+        assert!(!limited("cpu.max", "max 100000\n"));
+        assert!(limited("cpu.max", "50000 100000\n"));
+        fs::remove_dir(&folder).expect("removed");
+    }
 }
