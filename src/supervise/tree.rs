@@ -90,6 +90,7 @@ pub(super) fn kill_rest(ours: &[Pid]) {
     let number = Signal::SIGKILL as i32;
     let mut killed = Vec::new();
     for _ in 0..ROUNDS {
+        kill_orphans(ours);
         let mut found = descendants(ours);
         found.retain(|process| !killed.contains(&process.pid));
         if found.is_empty() {
@@ -98,6 +99,19 @@ pub(super) fn kill_rest(ours: &[Pid]) {
         for process in found {
             send(process.pid, number).ok();
             killed.push(process.pid);
+        }
+    }
+}
+
+/// Kills our own children as soon as they are read of: who forks and ends in turn is always one of them, and
+/// gone before all processes are looked through. Nothing, where the kernel keeps no such list.
+fn kill_orphans(ours: &[Pid]) {
+    let children = std::fs::read_to_string("/proc/thread-self/children").unwrap_or_default();
+    for child in children.split_ascii_whitespace() {
+        if let Ok(pid) = child.parse()
+            && !ours.contains(&Pid::from_raw(pid))
+        {
+            send(pid, Signal::SIGKILL as i32).ok();
         }
     }
 }

@@ -23,7 +23,17 @@ struct Unit<'a> {
     options: &'a str,
 }
 
-impl Unit<'_> {
+impl<'a> Unit<'a> {
+    /// One that is marked, and nobody's PID 1 in it.
+    fn marked(options: &'a str) -> Unit<'a> {
+        Unit {
+            below: "",
+            mark: ".",
+            first: false,
+            options,
+        }
+    }
+
     /// The program's output, and what stands in the group when envshim has ended.
     #[track_caller]
     fn run(&self, program: &str) -> (String, String) {
@@ -117,12 +127,7 @@ fn the_kill_file_needs_no_proc() {
     if !is_root() {
         return;
     }
-    let unit = Unit {
-        below: "",
-        mark: ".",
-        first: false,
-        options: "--drain 100ms",
-    };
+    let unit = Unit::marked("--drain 100ms");
     let (out, left) = unit.run("setsid sleep 600 & mount -t tmpfs none /proc");
     assert_eq!((&*out, &*left), ("", "0\n"));
 }
@@ -133,12 +138,7 @@ fn nobody_hides_outside() {
     if !is_root() {
         return;
     }
-    let unit = Unit {
-        below: "",
-        mark: ".",
-        first: false,
-        options: "--drain 100ms",
-    };
+    let unit = Unit::marked("--drain 100ms");
     let (out, left) = unit.run("(echo 0 >$unit/cgroup.procs; setsid sleep 600 & echo $! >pid) & sleep 0.3; cat /proc/$(cat pid)/cgroup | grep ^0::");
     assert_eq!(out, "0::/unit\n");
     assert_eq!(left, "0\n");
@@ -152,10 +152,8 @@ fn no_group_is_made_that_nobody_asked_for() {
     }
     for (mark, options) in [("", "--drain 100ms"), (".", "")] {
         let unit = Unit {
-            below: "",
             mark,
-            first: false,
-            options,
+            ..Unit::marked(options)
         };
         let (out, left) = unit.run("grep ^0:: /proc/self/cgroup");
         assert_eq!((&*out, &*left), ("0::/unit\n", "0\n"));
