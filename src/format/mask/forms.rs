@@ -153,11 +153,15 @@ impl Form {
                 .get(same().count())
                 .is_some_and(|byte| spell::escapes(*byte))
         {
+            // Up to the first escape all three read the same.
+            let same = same().take_while(|(byte, _)| !spell::escapes(**byte));
+            let plain = same.count();
             for how in [spell::percent, spell::backslash, spell::terminal] {
-                verdict.add(spell::follow(how, &self.bytes, rest).map_or_else(
+                let rest = spell::follow(how, &self.bytes[plain..], &rest[plain..]);
+                verdict.add(rest.map_or_else(
                     |open| Verdict { end: None, open },
                     |length| Verdict {
-                        end: Some(at + length),
+                        end: Some(at + plain + length),
                         open: false,
                     },
                 ));
@@ -176,8 +180,11 @@ impl Form {
             end: None,
             open: true,
         };
-        let mut place = 0;
-        for (count, letter) in self.bytes.iter().enumerate() {
+        // Most are in one line.
+        let whole = rest.starts_with(&self.bytes);
+        let done = if whole { self.bytes.len() } else { 0 };
+        let mut place = done;
+        for (count, letter) in self.bytes.iter().enumerate().skip(done) {
             if count >= LINE {
                 match rest.get(place..) {
                     Some([b'\n', ..]) => place += 1,
