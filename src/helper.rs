@@ -243,13 +243,12 @@ impl Helper {
     }
 }
 
-/// Stopped first, so that nothing new is started meanwhile. Where there is no `/proc`, this is a
-/// container, and what was started ends with its first process.
+/// Stopped first, so that nothing new is started meanwhile. Where there is no `/proc` of our own namespace, this
+/// is a container, and what was started ends with its first process.
 fn end_with_children(pid: Pid) {
     kill(pid, Signal::SIGSTOP).ok();
-    let tasks = std::fs::read_dir(format!("/proc/{pid}/task"))
-        .into_iter()
-        .flatten();
+    let tasks = sys::proc_is_ours().then(|| std::fs::read_dir(format!("/proc/{pid}/task")));
+    let tasks = tasks.into_iter().flatten().flatten();
     for task in tasks.flatten() {
         let children = std::fs::read_to_string(task.path().join("children")).unwrap_or_default();
         let children = children

@@ -252,6 +252,13 @@ pub fn look_up_without_plugins() {
     }
 }
 
+/// Whether processes have the numbers in `/proc` that they have for us. One that was mounted in another
+/// PID namespace, as `unshare --pid` alone leaves it, has those of strangers.
+pub fn proc_is_ours() -> bool {
+    let own = std::fs::read_link("/proc/self");
+    own.is_ok_and(|own| own == Path::new(&getpid().to_string()))
+}
+
 /// Whether a file has an extended attribute of this value.
 pub fn has_attribute(path: &Path, name: &CStr, value: &[u8]) -> bool {
     let Ok(path) = CString::new(path.as_os_str().as_bytes()) else {

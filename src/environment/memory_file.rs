@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 use super::fault::Fault;
 use crate::failure::Failure;
 use crate::secret::Secret;
+use crate::sys::proc_is_ours;
 
 /// A memory file with this content, readable by its owner only. The program finds it by its path in
 /// `/proc`. It is sealed, unless it will be `rewritten`.
@@ -79,8 +80,13 @@ fn made(
 pub fn of_process(pid: i32, name: &str) -> Vec<File> {
     let shown = PathBuf::from(format!("/memfd:{} (deleted)", short(name)));
     let is_it = |path: &Path| std::fs::read_link(path).is_ok_and(|to| to == shown);
-    let entries = std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter();
-    let paths = entries.flatten().flatten().map(|entry| entry.path());
+    let entries = proc_is_ours().then(|| std::fs::read_dir(format!("/proc/{pid}/fd")));
+    let paths = entries
+        .into_iter()
+        .flatten()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path());
     let open = |path: PathBuf| {
         // Whatever stands there by now, opening it waits for nobody.
         let calm = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;

@@ -18,7 +18,7 @@
 //! is the same however the stream was cut (`tests` holds us to it).
 //!
 //! Forms that overlap are one stretch, and one mask. What may be the beginning of a form is held back until
-//! more is known, and nothing else is: no clock decides. The longest form less one byte is the most.
+//! more is known, and nothing else is: no clock decides. The longest form, with its line ends, less one byte is the most.
 //!
 //! # Values that are too short
 //!

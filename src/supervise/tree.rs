@@ -1,10 +1,11 @@
 //! Who descends from us: read from `/proc` when something has to be ended, never before. Where there
-//! is no `/proc` nothing is found, and the program's own group is all that can be reached.
+//! is no `/proc` of our own namespace nothing is found, and the program's own group is all that can be reached.
 
 use nix::sys::signal::Signal;
 use nix::unistd::{Pid, getpid};
 
 use crate::sys::children::send;
+use crate::sys::proc_is_ours;
 
 /// So often is looked for what has been started meanwhile.
 const ROUNDS: usize = 16;
@@ -20,6 +21,9 @@ pub(super) struct Process {
 
 /// Every process that we can see.
 fn all() -> Vec<Process> {
+    if !proc_is_ours() {
+        return Vec::new();
+    }
     let folders = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let number = |name: &std::ffi::OsStr| name.to_str()?.parse().ok();
     folders
@@ -90,7 +94,9 @@ pub(super) fn kill_rest(ours: &[Pid]) {
     let number = Signal::SIGKILL as i32;
     let mut killed = Vec::new();
     for _ in 0..ROUNDS {
-        kill_orphans(ours);
+        if proc_is_ours() {
+            kill_orphans(ours);
+        }
         let mut found = descendants(ours);
         found.retain(|process| !killed.contains(&process.pid));
         if found.is_empty() {

@@ -10,6 +10,7 @@ use super::ways;
 /// It is a new process before anybody has looked at the old one.
 const HOPPER: &str = "import os
 os.setsid()
+open('hopping', 'w').close()
 while True:
     if os.fork():
         os._exit(0)
@@ -91,12 +92,12 @@ fn nothing_outruns_us() {
             for (options, program, status) in [
                 (
                     "--drain 100ms",
-                    "grep ^0:: /proc/self/cgroup; python3 hop.py & sleep 0.2; exit 3",
+                    "grep ^0:: /proc/self/cgroup; python3 hop.py & while [ ! -e hopping ]; do sleep 0.01; done; exit 3",
                     3,
                 ),
                 (
                     "--stop-timeout 100ms",
-                    "grep ^0:: /proc/self/cgroup; trap \"\" TERM; python3 hop.py & kill -TERM $PPID; sleep 60",
+                    "grep ^0:: /proc/self/cgroup; trap \"\" TERM; python3 hop.py & while [ ! -e hopping ]; do sleep 0.01; done; kill -TERM $PPID; sleep 60",
                     137,
                 ),
             ] {
@@ -139,7 +140,7 @@ fn nobody_hides_outside() {
         return;
     }
     let unit = Unit::marked("--drain 100ms");
-    let (out, left) = unit.run("(echo 0 >$unit/cgroup.procs; setsid sleep 600 & echo $! >pid) & sleep 0.3; cat /proc/$(cat pid)/cgroup | grep ^0::");
+    let (out, left) = unit.run("(echo 0 >$unit/cgroup.procs; setsid sleep 600 & echo $! >pid) & while [ ! -s pid ]; do sleep 0.01; done; cat /proc/$(cat pid)/cgroup | grep ^0::");
     assert_eq!(out, "0::/unit\n");
     assert_eq!(left, "0\n");
 }
@@ -158,4 +159,23 @@ fn no_group_is_made_that_nobody_asked_for() {
         let (out, left) = unit.run("grep ^0:: /proc/self/cgroup");
         assert_eq!((&*out, &*left), ("0::/unit\n", "0\n"));
     }
+}
+
+/// A `/proc` of another namespace has other numbers: nobody is killed by them.
+#[test]
+fn numbers_of_another_namespace_are_nobodys() {
+    if !is_root() {
+        return;
+    }
+    let folder = Folder::new();
+    // The second process here; out there the second one is the parent of all kernel threads.
+    let script = "\"$0\" --init --drain 100ms -- sh -c 'while [ ! -e others ]; do sleep 0.01; done' & shim=$!
+        for n in 1 2 3 4 5 6 7 8; do sleep 600 & others=\"$others $!\"; done; touch others
+        wait $shim; echo $shim $?; for other in $others; do kill -0 $other 2>/dev/null || echo $other is gone; done";
+    let mut command = Command::new("unshare");
+    command.args(["--pid", "--fork", "--kill-child", "--", "sh", "-c", script]);
+    command.arg(envshim()).current_dir(folder.path());
+    let output = command.output().expect("an end");
+    let answer = Answer::new(output, folder).ok();
+    assert_eq!((&*answer.out, &*answer.err), ("2 0\n", ""));
 }
